@@ -4,7 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '..');
 const buf = join(root, 'node_modules/@bufbuild/buf/bin/buf');
@@ -60,7 +60,7 @@ function accessTable(): string {
       }),
     ),
   );
-  return `// Written by ${dirname('scripts/gen.ts')}/gen.ts from the option (pucp.api.v1.access). DO NOT EDIT.
+  return `// Written by scripts/gen.ts from the option (pucp.api.v1.access). DO NOT EDIT.
 
 import type { Access } from './pucp/api/v1/options.ts';
 
