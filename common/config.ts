@@ -122,12 +122,19 @@ export function loadConfig<S extends z.ZodRawShape>(
   return parsed.data;
 }
 
-/** The failure that stops a start: one message for everything that is wrong with the environment. */
+/**
+ * The failure that stops a start: one message for everything that is wrong with the environment. Each problem begins
+ * with its variable's name; `violations` has them one by one.
+ */
 export function invalidConfig(problems: readonly string[]): Failure {
   return new Failure({
     code: 'FAILED_PRECONDITION',
     reason: 'INVALID_CONFIG',
     message: `The environment is not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
+    violations: problems.map((problem) => {
+      const [field = '', ...words] = problem.split(' ');
+      return { field, message: words.join(' ') };
+    }),
   });
 }
 

@@ -30,6 +30,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Knex> {
     connection: { connectionString: url.reveal(), application_name: `pucp-${schema}` },
     searchPath: [schema],
     pool: { min: 0, max: poolMax },
+    // knex writes to the console otherwise; what fails is thrown, and logged by who catches it.
+    log: {
+      warn: (message) => log.debug({ knex: message }, 'knex'),
+      error: (message) => log.debug({ knex: message }, 'knex'),
+    },
   });
   try {
     await untilReachable(knex, log, patienceMs);

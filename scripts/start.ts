@@ -1,0 +1,92 @@
+// `npm start`: the whole mesh in one terminal. PostgreSQL comes from node_modules unless DATABASE_URL names one, and
+// OpenStack is the sandbox unless the environment names a cloud. Ctrl-C ends everything; the data stay in DATA_DIR.
+
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Failure } from '#common/errors.ts';
+import { createLog } from '#common/log.ts';
+import { wait } from '#common/time.ts';
+import { startEmbeddedPostgres } from './embedded-postgres.ts';
+import { takeFolder } from './folder-lock.ts';
+import { type Supervised, supervise } from './processes.ts';
+import { createConsole } from './start-console.ts';
+import { type Plan, planStart } from './start-plan.ts';
+
+const READY_MS = 60_000;
+
+try {
+  await start(planStart(process.env));
+} catch (error) {
+  console.error(error instanceof Failure ? error.message : error);
+  process.exitCode = 1;
+}
+
+async function start(plan: Plan): Promise<void> {
+  const dataDir = resolve(plan.dataDir);
+  mkdirSync(dataDir, { recursive: true });
+  const release = takeFolder(dataDir);
+  const screen = createConsole();
+  const log = createLog({ service: 'start', level: 'silent' });
+  const children: Supervised[] = [];
+  const closers: (() => Promise<void>)[] = [async () => release()];
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    stopping ??= (async () => {
+      screen.say('stopping …');
+      await Promise.all(children.map((child) => child.stop()));
+      for (const close of closers.reverse()) await close();
+      screen.say('stopped; your data are in', dataDir);
+    })();
+    return stopping;
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (stopping) process.exit(1);
+      stop().then(
+        () => process.exit(0),
+        (error) => {
+          console.error(error);
+          process.exit(1);
+        },
+      );
+    });
+  }
+
+  try {
+    const shared = { ...plan.env };
+    if (plan.needsDatabase) {
+      screen.say('starting PostgreSQL …');
+      const postgres = await startEmbeddedPostgres({
+        dataDir: join(dataDir, 'postgres'),
+        port: plan.databasePort,
+        log,
+      });
+      closers.push(() => postgres.close());
+      shared.DATABASE_URL = postgres.url;
+    }
+    for (const { name, main, env } of plan.processes) {
+      const { line: onLine, death: onDeath } = screen;
+      children.push(supervise({ name, main, env: { ...shared, ...env }, onLine, onDeath }));
+    }
+    await Promise.all(plan.processes.map(({ name, readyUrl }) => untilReady(name, readyUrl, screen.say)));
+    screen.welcome(plan);
+  } catch (error) {
+    if (!stopping) await stop();
+    throw error;
+  }
+}
+
+async function untilReady(name: string, url: string, say: (...words: string[]) => void): Promise<void> {
+  const deadline = Date.now() + READY_MS;
+  for (;;) {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
+    await answer?.body?.cancel();
+    if (answer?.ok) break;
+    if (Date.now() > deadline) {
+      const message = `${name} is not ready after ${READY_MS / 1000} s: ${url} does not answer 200; see its lines above`;
+      throw new Failure({ code: 'UNAVAILABLE', reason: 'NOT_READY', message });
+    }
+    await wait(50);
+  }
+  say(`${name} is ready`);
+}
