@@ -1,0 +1,102 @@
+// Which networks a slice has in all and which node is on which: the reading of a spec that its check, its compilation
+// and its display share. A link without a network becomes a network of its own here.
+
+import { type ConnectionSpec, NetworkSpec, NetworkType, type SliceSpec } from '#proto/pucp/slice/v1/slice.ts';
+import { type Cidr, cidrAt, formatCidr, overlaps, parseCidr } from './ipv4.ts';
+
+/** A network of the slice: one that its user named, or one that a link has for itself. */
+export type PlannedNetwork = {
+  readonly spec: NetworkSpec;
+  /** True if it is a link's own: two nodes, a small range chosen here, no gateway unless a node needs the outside. */
+  readonly isLink: boolean;
+};
+
+/** A connection with its aliases resolved. */
+export type Link = { readonly source: string; readonly target: string; readonly network: string };
+
+export type Layout = {
+  /** Those of the spec in its order, then those of links. */
+  readonly networks: readonly PlannedNetwork[];
+  /** By node name: the names of its networks in the order of its interfaces. */
+  readonly attachments: ReadonlyMap<string, readonly string[]>;
+  /** In the order of the spec; `network` is never empty. */
+  readonly links: readonly Link[];
+};
+
+/** Where links get their ranges from, the second for slices whose own networks cover the first. */
+export const LINK_POOLS = ['10.255.0.0/16', '172.31.0.0/16'] as const;
+/** Six usable addresses a link. */
+const LINK_PREFIX = 29;
+const MAX_NETWORK_NAME = 63;
+
+/** Reads a spec, also one with mistakes: what it names wrongly is left out of no list and judged elsewhere. */
+export function layoutOf(spec: SliceSpec): Layout {
+  const own = ownNetworks(spec);
+  const links = spec.connections.map((connection, index) => ({
+    ...endsOf(connection),
+    network: connection.network || (own.get(index)?.name ?? ''),
+  }));
+  const linked = new Map<string, string[]>();
+  for (const { source, target, network } of links) {
+    for (const end of [source, target]) {
+      const networks = linked.get(end);
+      if (networks) networks.push(network);
+      else linked.set(end, [network]);
+    }
+  }
+  const everything = spec.networks.map((network) => network.name);
+  const attachments = spec.nodes.map((node) => {
+    const named = [...new Set([...node.networks, ...(linked.get(node.name) ?? [])])];
+    return [node.name, named.length > 0 ? named : everything] as const;
+  });
+  return {
+    networks: [
+      ...spec.networks.map((network) => ({ spec: network, isLink: false })),
+      ...[...own.values()].map((network) => ({ spec: network, isLink: true })),
+    ],
+    attachments: new Map(attachments),
+    links,
+  };
+}
+
+/** The two nodes of a connection, under whichever names it gives them. */
+export function endsOf(connection: ConnectionSpec): { source: string; target: string } {
+  return { source: connection.source || connection.from, target: connection.target || connection.to };
+}
+
+// By the connection's index. Ranges go out in order, skipping whatever the spec's own networks use.
+function ownNetworks(spec: SliceSpec): Map<number, NetworkSpec> {
+  const taken = new Set(spec.networks.map((network) => network.name.toLowerCase()));
+  const used = spec.networks.map((network) => parseCidr(network.cidr)).filter((cidr) => cidr !== undefined);
+  const ranges = freeRanges(used);
+  const networks = new Map<number, NetworkSpec>();
+  spec.connections.forEach((connection, index) => {
+    if (connection.network) return;
+    const { source, target } = endsOf(connection);
+    const name = freeName(`${source}-${target}`, taken);
+    const range = ranges.next().value;
+    const cidr = range ? formatCidr(range) : '';
+    networks.set(index, NetworkSpec.fromPartial({ name, cidr, networkType: NetworkType.DATA }));
+  });
+  return networks;
+}
+
+function freeName(wanted: string, taken: Set<string>): string {
+  let name = wanted.slice(0, MAX_NETWORK_NAME);
+  for (let count = 2; taken.has(name.toLowerCase()); count += 1) {
+    const suffix = `-${count}`;
+    name = `${wanted.slice(0, MAX_NETWORK_NAME - suffix.length)}${suffix}`;
+  }
+  taken.add(name.toLowerCase());
+  return name;
+}
+
+function* freeRanges(used: readonly Cidr[]): Generator<Cidr, undefined> {
+  for (const pool of LINK_POOLS.map(parseCidr)) {
+    for (let at = pool?.first ?? 0; at < (pool?.last ?? 0); at += 2 ** (32 - LINK_PREFIX)) {
+      const range = cidrAt(at, LINK_PREFIX);
+      if (!used.some((cidr) => overlaps(cidr, range))) yield range;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,150 @@
+// From what a user asks for to what a driver makes: resources with slice-local names, in an order in which each comes
+// after what it names. The spec has passed its check; nothing is judged here.
+
+import {
+  NetworkSpec as DriverNetworkSpec,
+  PortSpec,
+  type Power,
+  Resource,
+  RouterInterfaceSpec,
+  ServerSpec,
+  SubnetSpec,
+} from '#proto/pucp/driver/v1/resource.ts';
+import { NetworkType, type NodeSpec, type SliceSpec } from '#proto/pucp/slice/v1/slice.ts';
+import { type Layout, layoutOf, type PlannedNetwork } from './attach.ts';
+import { formatAddress, isUsable, parseAddress, parseCidr } from './ipv4.ts';
+
+/** The one router of a slice that leads outside. */
+export const ROUTER = 'router';
+
+/** All resources of a slice whose servers are to run, or to be shut down. */
+export function compileSpec(spec: SliceSpec, { power }: { power: Power }): Resource[] {
+  const layout = layoutOf(spec);
+  const outside = outsideNetworks(spec, layout);
+  const ports = portNames(spec, layout);
+  return [
+    ...layout.networks.map((network) => networkResource(network)),
+    ...layout.networks.map((network) => subnetResource(network, outside.has(network.spec.name))),
+    ...routerResources(outside),
+    ...spec.nodes.flatMap((node) => portResources(layout, node, ports)),
+    ...spec.nodes.map((node) =>
+      resource(node.name, {
+        $case: 'server',
+        value: {
+          spec: ServerSpec.fromPartial({
+            image: node.image,
+            flavor: node.flavor,
+            ports: networksOf(layout, node.name).map((network) => ports.get(`${node.name}/${network}`) ?? ''),
+            availabilityZone: node.availabilityZone || spec.availabilityZone,
+            power,
+          }),
+          status: undefined,
+        },
+      }),
+    ),
+  ];
+}
+
+/** The names of the networks that a router connects to the outside, in the order of the layout. */
+export function outsideNetworks(spec: SliceSpec, layout: Layout): ReadonlySet<string> {
+  const asked = new Set(
+    spec.nodes
+      .filter((node) => node.internetAccess)
+      .map((node) => networksOf(layout, node.name)[0])
+      .filter((name) => name !== undefined),
+  );
+  return new Set(
+    layout.networks
+      .filter(
+        ({ spec: { name, internetAccess, networkType } }) =>
+          internetAccess || networkType === NetworkType.EXTERNAL || asked.has(name),
+      )
+      .map((network) => network.spec.name),
+  );
+}
+
+/** A network's gateway as it will be: the one asked for, else the first address; none on a link of its own. */
+export function gatewayOf({ spec, isLink }: PlannedNetwork, leadsOutside: boolean): string {
+  if (spec.gateway) return spec.gateway;
+  const cidr = parseCidr(spec.cidr);
+  if (!cidr || (isLink && !leadsOutside)) return '';
+  return formatAddress(cidr.first + 1);
+}
+
+/** The name of a node's port on each of its networks, by `node/network`. */
+export function portNames(spec: SliceSpec, layout: Layout): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  const taken = new Set<string>();
+  for (const node of spec.nodes) {
+    for (const network of networksOf(layout, node.name)) {
+      // Dashes are allowed in both names, so that `a-b` on `c` and `a` on `b-c` would be one port.
+      const wanted = `${node.name}-${network}`;
+      let name = wanted;
+      for (let count = 2; taken.has(name); count += 1) name = `${wanted}-${count}`;
+      taken.add(name);
+      names.set(`${node.name}/${network}`, name);
+    }
+  }
+  return names;
+}
+
+function networksOf(layout: Layout, node: string): readonly string[] {
+  return layout.attachments.get(node) ?? [];
+}
+
+function networkResource({ spec }: PlannedNetwork): Resource {
+  const network = DriverNetworkSpec.fromPartial({ vlanId: spec.vlanId });
+  return resource(spec.name, { $case: 'network', value: { spec: network, status: undefined } });
+}
+
+function subnetResource(network: PlannedNetwork, leadsOutside: boolean): Resource {
+  const { name, cidr, dnsServers } = network.spec;
+  const subnet = SubnetSpec.fromPartial({
+    network: name,
+    cidr,
+    gatewayIp: gatewayOf(network, leadsOutside),
+    dnsServers,
+    dhcp: true,
+  });
+  return resource(name, { $case: 'subnet', value: { spec: subnet, status: undefined } });
+}
+
+function routerResources(outside: ReadonlySet<string>): Resource[] {
+  if (outside.size === 0) return [];
+  const feet = [...outside].map((subnet) => {
+    const spec = RouterInterfaceSpec.fromPartial({ router: ROUTER, subnet });
+    return resource(subnet, { $case: 'routerInterface', value: { spec, status: undefined } });
+  });
+  const router = { spec: { external: true }, status: undefined };
+  return [resource(ROUTER, { $case: 'router', value: router }), ...feet];
+}
+
+function portResources(layout: Layout, node: NodeSpec, names: ReadonlyMap<string, string>): Resource[] {
+  const networks = networksOf(layout, node.name);
+  const management = managementNetwork(layout, networks, node.managementIp);
+  return networks.map((network) => {
+    const ipAddress = network === management ? node.managementIp : '';
+    const port = PortSpec.fromPartial({ network, subnet: network, ipAddress });
+    const name = names.get(`${node.name}/${network}`) ?? '';
+    return resource(name, { $case: 'port', value: { spec: port, status: undefined } });
+  });
+}
+
+/** Of these networks the one whose range holds the management address; undefined if none does. */
+export function managementNetwork(
+  layout: Layout,
+  networks: readonly string[],
+  managementIp: string,
+): string | undefined {
+  const address = parseAddress(managementIp);
+  if (address === undefined) return undefined;
+  return networks.find((name) => {
+    const planned = layout.networks.find((network) => network.spec.name === name);
+    const cidr = parseCidr(planned?.spec.cidr ?? '');
+    return cidr !== undefined && isUsable(cidr, address);
+  });
+}
+
+function resource(name: string, kind: NonNullable<Resource['kind']>): Resource {
+  return Resource.fromPartial({ name, kind });
+}
