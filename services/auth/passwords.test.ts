@@ -29,8 +29,7 @@ test('a hash of another cost still opens and asks to be made again', async () =>
 
 test('a hash made by the reference implementation of argon2 opens', async () => {
   // From the phc-winner-argon2 test suite: hashtest(version, 2, 16, 1, "password", "somesalt"), argon2id.
-  const phc =
-    '$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc';
+  const phc = '$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc';
   assert.equal(await verifyPassword('password', phc), true);
   assert.equal(await verifyPassword('differentpassword', phc), false);
 });

@@ -37,9 +37,7 @@ export async function verifyPassword(password: string, phc: string | undefined):
 export function needsRehash(phc: string, cost: HashCost = COST): boolean {
   const made = parse(phc).cost;
   return (
-    made.memoryKib !== cost.memoryKib ||
-    made.passes !== cost.passes ||
-    made.parallelism !== cost.parallelism
+    made.memoryKib !== cost.memoryKib || made.passes !== cost.passes || made.parallelism !== cost.parallelism
   );
 }
 

@@ -1,0 +1,11 @@
+// The auth process.
+
+import { createLog } from '#common/log.ts';
+import { onShutdown } from '#common/shutdown.ts';
+import { readConfig } from './config.ts';
+import { startAuth } from './service.ts';
+
+const config = readConfig();
+const log = createLog({ service: 'auth', level: config.LOG_LEVEL, directory: config.LOG_DIR });
+const auth = await startAuth(config, log);
+onShutdown(log, auth.close);
