@@ -1,0 +1,6 @@
+// The schema's history, oldest first. Only ever appended to.
+
+import type { Migration } from '#common/database.ts';
+import { migration as projects } from './001-projects.ts';
+
+export const migrations: readonly Migration[] = [projects];
