@@ -1,0 +1,135 @@
+// What `npm start` will run, and with which environment. Everything is checked here, with the processes' own readers, so
+// that all mistakes come in one message before anything starts.
+
+import { baseShape, fields, invalidConfig, loadConfig } from '#common/config.ts';
+import { Failure } from '#common/errors.ts';
+import { readConfig as readGateway } from '../gateway/config.ts';
+import { readConfig as readSandbox } from '../sandbox/openstack/config.ts';
+import { readConfig as readAuth } from '../services/auth/config.ts';
+import { readConfig as readOpenstack } from '../services/openstack/config.ts';
+import { readConfig as readSlice } from '../services/slice/config.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export type PlannedProcess = {
+  readonly name: string;
+  readonly main: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Answers 200 once the process can serve. */
+  readonly readyUrl: string;
+  readonly about: string;
+};
+
+export type Plan = {
+  readonly dataDir: string;
+  readonly needsDatabase: boolean;
+  readonly databasePort: number;
+  /** What all processes get. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly processes: readonly PlannedProcess[];
+  /** Lines to show when all is ready. */
+  readonly hints: readonly string[];
+};
+
+const SANDBOX_PASSWORD = 'sandbox';
+const shape = {
+  DATA_DIR: baseShape.DATA_DIR,
+  POSTGRES_PORT: fields.port(0),
+  GATEWAY_PORT: fields.port(5000),
+  AUTH_PORT: fields.port(5001),
+  SLICE_PORT: fields.port(5002),
+  OPENSTACK_PORT: fields.port(5006),
+  SANDBOX_PORT: fields.port(5090),
+} as const;
+
+/** Decides what runs. Throws one INVALID_CONFIG failure that names every wrong variable of every process. */
+export function planStart(environment: Environment): Plan {
+  const problems = new Set<string>();
+  const own = collect(problems, () => loadConfig(shape, environment)) ?? loadConfig(shape, {});
+  const usesSandbox = !['OPENSTACK_AUTH_URL', 'OS_AUTH_URL', 'OS_CLOUD'].some((name) => environment[name]);
+  const at = (port: number) => `http://localhost:${port}`;
+  const env: Record<string, string | undefined> = {
+    ...environment,
+    DATA_DIR: own.DATA_DIR,
+    AUTH_SERVICE_URL: environment.AUTH_SERVICE_URL || at(own.AUTH_PORT),
+    SLICE_SERVICE_URL: environment.SLICE_SERVICE_URL || at(own.SLICE_PORT),
+    OPENSTACK_SERVICE_URL: environment.OPENSTACK_SERVICE_URL || at(own.OPENSTACK_PORT),
+    DEMO_USERS: String(usesSandbox),
+    ...(usesSandbox ? sandboxCloud(own.SANDBOX_PORT) : {}),
+  };
+  const complete = { ...env, DATABASE_URL: env.DATABASE_URL || 'postgres://localhost/checked-later' };
+  for (const read of [readAuth, readSlice, readOpenstack, readGateway])
+    collect(problems, () => read(complete));
+  if (usesSandbox) collect(problems, () => readSandbox(complete));
+  if (problems.size > 0) throw invalidConfig([...problems]);
+
+  const ready = (port: number, path = '/ready') => `http://127.0.0.1:${port}${path}`;
+  const process = (name: string, main: string, port: number, about: string, path?: string) => ({
+    name,
+    main,
+    env: {},
+    readyUrl: ready(port, path),
+    about,
+  });
+  const sandbox = process(
+    'sandbox',
+    'sandbox/openstack/main.ts',
+    own.SANDBOX_PORT,
+    sandboxAbout(own.SANDBOX_PORT),
+    '/healthz',
+  );
+  return {
+    dataDir: own.DATA_DIR,
+    needsDatabase: !environment.DATABASE_URL,
+    databasePort: own.POSTGRES_PORT,
+    env,
+    processes: [
+      ...(usesSandbox ? [sandbox] : []),
+      process('auth', 'services/auth/main.ts', own.AUTH_PORT, `gRPC and health, ${at(own.AUTH_PORT)}`),
+      process(
+        'openstack',
+        'services/openstack/main.ts',
+        own.OPENSTACK_PORT,
+        `gRPC and health, ${at(own.OPENSTACK_PORT)}`,
+      ),
+      process('slice', 'services/slice/main.ts', own.SLICE_PORT, `gRPC and health, ${at(own.SLICE_PORT)}`),
+      process(
+        'gateway',
+        'gateway/main.ts',
+        own.GATEWAY_PORT,
+        `REST, ${at(own.GATEWAY_PORT)}, documented at ${at(own.GATEWAY_PORT)}/docs`,
+        '/health',
+      ),
+    ],
+    hints: usesSandbox
+      ? ['OpenStack is the built-in sandbox; users: testuser/testpass123 (student), admin/admin123 (admin)']
+      : [`OpenStack is ${environment.OPENSTACK_AUTH_URL ?? environment.OS_AUTH_URL ?? environment.OS_CLOUD}`],
+  };
+}
+
+function sandboxCloud(port: number): Record<string, string> {
+  return {
+    OPENSTACK_AUTH_URL: `http://127.0.0.1:${port}/identity/v3`,
+    OPENSTACK_USERNAME: 'admin',
+    OPENSTACK_PASSWORD: SANDBOX_PASSWORD,
+    OPENSTACK_PROJECT_NAME: 'admin',
+    OPENSTACK_USER_DOMAIN_NAME: 'Default',
+    OPENSTACK_PROJECT_DOMAIN_NAME: 'Default',
+    OPENSTACK_REGION_NAME: 'RegionOne',
+    SANDBOX_PORT: String(port),
+  };
+}
+
+function sandboxAbout(port: number): string {
+  return `OpenStack in memory, Keystone at http://127.0.0.1:${port}/identity/v3 (admin, ${SANDBOX_PASSWORD})`;
+}
+
+function collect<T>(problems: Set<string>, read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof Failure) || error.reason !== 'INVALID_CONFIG') throw error;
+    for (const { field, message } of error.violations) problems.add(`${field} ${message}`);
+    return undefined;
+  }
+}
