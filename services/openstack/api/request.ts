@@ -1,0 +1,176 @@
+// A service's client of one project: endpoint, token, one renewal after a 401, microversion, pages, and the retry of what
+// may safely be sent again. Nothing that makes something is ever sent twice unless it surely never arrived.
+
+import { Failure } from '#common/errors.ts';
+import { backoffMs, wait } from '#common/time.ts';
+import { chooseEndpoint, versionRoot } from './catalog.ts';
+import {
+  type Feature,
+  parseVersions,
+  type VersionMemory,
+  type VersionRange,
+  versionHeaders,
+} from './microversions.ts';
+import { collectPages, onePage, type Page, type PageQuery, type PageSource } from './pages.ts';
+import { assertPossible, type Path, type Query, queryString } from './path.ts';
+import type { Session, Token } from './session.ts';
+import type { CallContext, CloudSettings, ServiceName } from './settings.ts';
+import { type Exchange, NEVER_SENT } from './transport.ts';
+import { garbage, type Wire } from './wire.ts';
+
+export type ServiceCall = {
+  readonly method?: Exchange['method'];
+  readonly path: Path;
+  readonly query?: Query | undefined;
+  readonly json?: unknown;
+  /** The end of "could not …", for messages: `create the server "vm1"`. */
+  readonly what: string;
+  /** The microversion whose shapes are meant; the service's oldest if not set. */
+  readonly feature?: Feature | undefined;
+};
+
+export type ServiceClient = {
+  /** For the answer's side effect; what it says is dropped. */
+  send(call: ServiceCall, context: CallContext): Promise<void>;
+  /** The answer's field `key`, such as `server`; the whole answer if the key is empty. */
+  item<T>(key: string, call: ServiceCall, context: CallContext): Promise<T>;
+  /** The whole list, however many pages it takes. */
+  list<T extends object>(key: string, call: ServiceCall, context: CallContext): Promise<T[]>;
+  /** One page of it. */
+  page<T extends object>(
+    key: string,
+    call: ServiceCall & { page: PageQuery },
+    context: CallContext,
+  ): Promise<Page<T>>;
+  /** Whether the cloud is new enough. */
+  supports(feature: Feature, context: CallContext): Promise<boolean>;
+};
+
+export type RequestOptions = {
+  readonly service: ServiceName;
+  readonly settings: CloudSettings;
+  readonly session: Session;
+  readonly wire: Wire;
+  /** What is known of the service's versions; shared by the clients of all projects. */
+  readonly versions: VersionMemory;
+};
+
+/** A service that asks for more patience than this gets it from our caller, not from a held call. */
+const MAX_RETRY_AFTER_S = 10;
+
+export function createServiceClient(options: RequestOptions): ServiceClient {
+  const { service, settings, session, wire, versions } = options;
+  const rootOf = (token: Token) =>
+    chooseEndpoint({ service, catalog: token.catalog, projectId: token.projectId, settings });
+
+  async function versionRange(context: CallContext): Promise<VersionRange> {
+    return await versions(context, async () => {
+      const signal = AbortSignal.timeout(settings.requestTimeoutMs);
+      const token = await session.token({ signal });
+      try {
+        const url = versionRoot(rootOf(token));
+        const headers = { 'x-auth-token': token.id };
+        const what = 'tell its versions';
+        const answer = await wire.send(
+          { service, method: 'GET', url, route: '/', headers, what, accept: 300 },
+          { signal },
+        );
+        return parseVersions(answer.body);
+      } catch (error) {
+        // A proxy may hide the document. Then the version is sent unasked, and a 406 says what is wrong.
+        if (error instanceof Failure && !error.retryable) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  /** Sends with a token; a refused one is replaced once. */
+  async function sendWithToken(call: ServiceCall, search: string, context: CallContext): Promise<unknown> {
+    const version =
+      call.feature === undefined ? {} : versionHeaders(service, call.feature, await versionRange(context));
+    const attempt = async (token: Token): Promise<unknown> => {
+      const answer = await wire.send(
+        {
+          service,
+          method: call.method ?? 'GET',
+          url: `${rootOf(token)}${call.path.path}${search}`,
+          route: call.path.route,
+          headers: { 'x-auth-token': token.id, ...version },
+          json: call.json,
+          what: call.what,
+        },
+        context,
+      );
+      return answer.body;
+    };
+    const token = await session.token(context);
+    try {
+      return await attempt(token);
+    } catch (error) {
+      if (!(error instanceof Failure) || error.metadata.status !== '401') throw error;
+      return await attempt(await session.renew(token, context));
+    }
+  }
+
+  /** The above, once more if that is safe and promises something. */
+  async function exchange(call: ServiceCall, search: string, context: CallContext): Promise<unknown> {
+    assertPossible(call.path, call.what);
+    try {
+      return await sendWithToken(call, search, context);
+    } catch (error) {
+      if (!(error instanceof Failure) || !mayRepeat(call.method ?? 'GET', error)) throw error;
+      await wait(pauseMs(error), context.signal);
+      return await sendWithToken(call, search, context);
+    }
+  }
+
+  const source = (key: string, call: ServiceCall, context: CallContext): PageSource => ({
+    service,
+    key,
+    what: call.what,
+    firstSearch: queryString(call.query),
+    fetch: (search) => exchange(call, search, context),
+  });
+
+  return {
+    async send(call, context) {
+      await exchange(call, queryString(call.query), context);
+    },
+    async item<T>(key: string, call: ServiceCall, context: CallContext): Promise<T> {
+      const body = await exchange(call, queryString(call.query), context);
+      const found = key === '' ? body : (body as Record<string, unknown> | undefined)?.[key];
+      if (typeof found !== 'object' || found === null) {
+        throw garbage(service, call.what, key === '' ? 'its answer is empty' : `its answer has no "${key}"`);
+      }
+      return found as T;
+    },
+    list: (key, call, context) => collectPages(source(key, call, context)),
+    async page(key, call, context) {
+      const paged = { ...call, query: { ...call.query, limit: call.page.limit, marker: call.page.marker } };
+      const body = await exchange(paged, queryString(paged.query), context);
+      return onePage(source(key, paged, context), body);
+    },
+    async supports(feature, context) {
+      try {
+        versionHeaders(service, feature, await versionRange(context));
+        return true;
+      } catch (error) {
+        if (error instanceof Failure && error.reason === 'MICROVERSION_UNSUPPORTED') return false;
+        throw error;
+      }
+    },
+  };
+}
+
+function mayRepeat(method: Exchange['method'], error: Failure): boolean {
+  if ((error.retryAfterS ?? 0) > MAX_RETRY_AFTER_S) return false;
+  // Never connected, or turned away at the door: nothing was begun.
+  if (error.metadata.sent === NEVER_SENT || error.reason === 'CLOUD_RATE_LIMITED') return true;
+  if (method === 'POST' || method === 'PATCH') return false;
+  return error.reason === 'CLOUD_UNREACHABLE' || error.metadata.status === '503';
+}
+
+function pauseMs(error: Failure): number {
+  if (error.retryAfterS === undefined) return backoffMs(0, { baseMs: 500, maxMs: 500 });
+  return error.retryAfterS * 1_000 + Math.random() * 250;
+}

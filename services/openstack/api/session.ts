@@ -1,0 +1,180 @@
+// Tokens of one project: asked for once however many wait, renewed before they end, replaced once after a 401.
+// Reference: https://docs.openstack.org/api-ref/identity/v3/#authentication-and-token-management
+
+import { Failure } from '#common/errors.ts';
+import { type Catalog, identityUrl, parseCatalog } from './catalog.ts';
+import type { CallContext, CloudSettings } from './settings.ts';
+import { createSingleFlight } from './single-flight.ts';
+import { garbage, header, type Wire, type WireAnswer } from './wire.ts';
+
+export type Scope = 'home' | { readonly projectId: string };
+
+export type Token = {
+  readonly id: string;
+  /** By this machine's clock. */
+  readonly expiresAtMs: number;
+  readonly renewAtMs: number;
+  /** Absent in an unscoped token. */
+  readonly projectId: string | undefined;
+  readonly projectDomainId: string | undefined;
+  readonly userId: string;
+  readonly roles: readonly string[];
+  readonly catalog: Catalog;
+};
+
+export type Session = {
+  /** A token with at least some time left. */
+  token(context: CallContext): Promise<Token>;
+  /** A token other than `used`, which a service refused. Whoever comes second gets what the first one fetched. */
+  renew(used: Token, context: CallContext): Promise<Token>;
+};
+
+/** A token is renewed this long before it ends, so that no long call outlives it; half its life if it lives shortly. */
+const RENEW_BEFORE_MS = 120_000;
+
+export type SessionOptions = {
+  readonly settings: CloudSettings;
+  readonly scope: Scope;
+  readonly wire: Wire;
+  /** Ends a renewal when the cloud is closed. No caller's signal does: others wait for the same token. */
+  readonly closed: AbortSignal;
+  readonly now?: () => number;
+};
+
+export function createSession({ settings, scope, wire, closed, now = Date.now }: SessionOptions): Session {
+  let current: Token | undefined;
+  const fetchToken = createSingleFlight(async () => {
+    current = await authenticate();
+    return current;
+  });
+
+  async function authenticate(): Promise<Token> {
+    const { auth } = settings;
+    const url = `${identityUrl(settings.authUrl)}/auth/tokens`;
+    const base = { service: 'keystone', url, route: '/auth/tokens', what: whatFor(scope) } as const;
+    // A token without a project to rescope it to is used as it is: Keystone only says what it stands for.
+    const asIs = auth.type === 'token' && scope === 'home' && settings.projectName === undefined;
+    try {
+      const answer = asIs
+        ? await wire.send(
+            {
+              ...base,
+              method: 'GET',
+              headers: { 'x-auth-token': auth.token, 'x-subject-token': auth.token },
+            },
+            { signal: closed },
+          )
+        : await wire.send(
+            { ...base, method: 'POST', json: { auth: authBody(settings, scope) } },
+            { signal: closed },
+          );
+      return readToken(answer, asIs ? auth.token : undefined, now());
+    } catch (error) {
+      throw scope !== 'home' && isRefusal(error) ? noAccess(scope.projectId, error) : error;
+    }
+  }
+
+  return {
+    async token(context) {
+      if (current !== undefined && now() < current.renewAtMs) return current;
+      const old = current;
+      try {
+        return await fetchToken(context.signal);
+      } catch (error) {
+        // Keystone being away does not stop the others while the old token is still good.
+        const usable = old !== undefined && now() < old.expiresAtMs && !context.signal.aborted;
+        if (usable && error instanceof Failure && error.retryable) return old;
+        throw error;
+      }
+    },
+    async renew(used, context) {
+      if (current !== undefined && current.id !== used.id) return current;
+      return await fetchToken(context.signal);
+    },
+  };
+}
+
+function whatFor(scope: Scope): string {
+  return scope === 'home' ? 'authenticate' : `authenticate for project ${scope.projectId}`;
+}
+
+function authBody(settings: CloudSettings, scope: Scope): unknown {
+  const { auth } = settings;
+  if (auth.type === 'application_credential') {
+    // It carries its own scope, and Keystone refuses a request that names one as well.
+    const { id, secret } = auth;
+    return { identity: { methods: ['application_credential'], application_credential: { id, secret } } };
+  }
+  const identity =
+    auth.type === 'token'
+      ? { methods: ['token'], token: { id: auth.token } }
+      : {
+          methods: ['password'],
+          password: {
+            user: { name: auth.username, password: auth.password, domain: { name: auth.userDomainName } },
+          },
+        };
+  const project = scopeOf(settings, scope);
+  return project === undefined ? { identity } : { identity, scope: { project } };
+}
+
+function scopeOf(settings: CloudSettings, scope: Scope): unknown {
+  if (scope !== 'home') return { id: scope.projectId };
+  if (settings.projectName === undefined || settings.projectName === '') return undefined;
+  const fallback = settings.auth.type === 'password' ? settings.auth.userDomainName : 'Default';
+  return { name: settings.projectName, domain: { name: settings.projectDomainName ?? fallback } };
+}
+
+function readToken(answer: WireAnswer, givenId: string | undefined, nowMs: number): Token {
+  const id = header(answer, 'x-subject-token') ?? givenId;
+  const body = answer.body as { token?: TokenBody } | undefined;
+  const token = body?.token;
+  if (id === undefined || token?.expires_at === undefined) {
+    throw garbage('keystone', 'authenticate', 'its answer holds no token');
+  }
+  // The cloud's clock may be off: what counts is how long the token lives, not when the cloud thinks it ends.
+  const issuedAt = givenId === undefined ? utc(token.issued_at) : Number.NaN;
+  const life = utc(token.expires_at) - (Number.isNaN(issuedAt) ? nowMs : issuedAt);
+  const expiresAtMs = nowMs + (Number.isNaN(life) ? 0 : life);
+  return {
+    id,
+    expiresAtMs,
+    renewAtMs: expiresAtMs - Math.min(RENEW_BEFORE_MS, life / 2),
+    projectId: token.project?.id,
+    projectDomainId: token.project?.domain?.id,
+    userId: token.user?.id ?? '',
+    roles: (token.roles ?? []).map((role) => role.name),
+    catalog: parseCatalog(token.catalog),
+  };
+}
+
+type TokenBody = {
+  expires_at?: string;
+  issued_at?: string;
+  project?: { id: string; domain?: { id: string } };
+  user?: { id: string };
+  roles?: { name: string }[];
+  catalog?: unknown;
+};
+
+/** Keystone's times are UTC, with or without saying so. */
+function utc(time: string | undefined): number {
+  if (time === undefined) return Number.NaN;
+  return Date.parse(/(z|[+-]\d\d:?\d\d)$/i.test(time) ? time : `${time}Z`);
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof Failure && ['401', '403', '404'].includes(error.metadata.status ?? '');
+}
+
+/** Keystone answers 401 alike for a project that is not there and for one without a role in it. */
+function noAccess(projectId: string, cause: unknown): Failure {
+  return new Failure({
+    code: 'FAILED_PRECONDITION',
+    reason: 'PROJECT_ACCESS_DENIED',
+    message: `OpenStack project ${projectId} does not exist, or the credentials this orchestrator is configured with have no role in it`,
+    retryable: false,
+    metadata: { service: 'keystone', project_id: projectId },
+    cause,
+  });
+}

@@ -1,0 +1,152 @@
+// One HTTP exchange with a cloud: connections, limits, time, size. It knows no token, no service's JSON, and never retries.
+
+import { readFileSync } from 'node:fs';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import got, { RequestError, TimeoutError } from 'got';
+import { cancelled, Failure } from '#common/errors.ts';
+import { createLimiter } from './limiter.ts';
+import { type CloudSettings, SERVICE_TITLES, type ServiceName } from './settings.ts';
+
+export type Exchange = {
+  readonly service: ServiceName;
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | undefined;
+  /** The end of "could not …", for messages. */
+  readonly what: string;
+  readonly signal: AbortSignal;
+};
+
+export type Answer = {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: string;
+};
+
+export type Transport = {
+  /** Any status is an answer. Throws CLOUD_UNREACHABLE, CLOUD_TIMEOUT, CLOUD_GARBAGE or CANCELLED. */
+  exchange(exchange: Exchange): Promise<Answer>;
+  close(): void;
+};
+
+/** The call was never sent, so that sending it again cannot make anything twice, whatever its method. */
+export const NEVER_SENT = 'never_sent';
+
+const NEVER_CONNECTED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
+
+/** An idle connection is dropped after this: below every proxy's own limit, so that a POST seldom meets a closing one. */
+const IDLE_MS = 4_000;
+
+export function createTransport(settings: CloudSettings): Transport {
+  const limiter = createLimiter(settings.maxConnections);
+  const agents = {
+    http: new HttpAgent({ keepAlive: true, maxFreeSockets: 16, scheduling: 'lifo', timeout: IDLE_MS }),
+    https: new HttpsAgent({ keepAlive: true, maxFreeSockets: 16, scheduling: 'lifo', timeout: IDLE_MS }),
+  };
+  const read = (file: string | undefined) => (file === undefined ? undefined : readFileSync(file, 'utf8'));
+  const maxBytes = settings.maxResponseBytes ?? 64 * 1024 * 1024;
+  const client = got.extend({
+    agent: agents,
+    retry: { limit: 0 },
+    // A redirect would carry the token elsewhere or turn a POST into a GET: it is an answer like any other, and refused.
+    followRedirect: false,
+    throwHttpErrors: false,
+    // Nothing is asked for in compressed form, so that the size limit counts what is really read.
+    decompress: false,
+    timeout: {
+      lookup: settings.connectTimeoutMs,
+      connect: settings.connectTimeoutMs,
+      secureConnect: settings.connectTimeoutMs,
+      request: settings.requestTimeoutMs,
+    },
+    https: {
+      rejectUnauthorized: settings.insecure !== true,
+      certificateAuthority: read(settings.caFile),
+      certificate: read(settings.certFile),
+      key: read(settings.keyFile),
+    },
+    headers: { 'user-agent': 'pucp-cloud-orchestrator', accept: 'application/json' },
+  });
+
+  return {
+    async exchange(exchange) {
+      const release = await limiter.acquire(exchange.signal);
+      const startedAt = performance.now();
+      const tooLarge = new AbortController();
+      try {
+        const request = client(exchange.url, {
+          method: exchange.method,
+          headers: exchange.headers,
+          ...(exchange.body === undefined ? {} : { body: exchange.body }),
+          signal: AbortSignal.any([exchange.signal, tooLarge.signal]),
+        });
+        request.on('downloadProgress', ({ transferred }) => {
+          if (transferred > maxBytes) tooLarge.abort();
+        });
+        const { statusCode, headers, body } = await request;
+        return { status: statusCode, headers, body };
+      } catch (error) {
+        const ms = performance.now() - startedAt;
+        throw transportFailure(exchange, error, {
+          ms,
+          tooLargeBytes: tooLarge.signal.aborted ? maxBytes : undefined,
+        });
+      } finally {
+        release();
+      }
+    },
+    close() {
+      agents.http.destroy();
+      agents.https.destroy();
+    },
+  };
+}
+
+function transportFailure(
+  { service, signal, what }: Exchange,
+  error: unknown,
+  { ms, tooLargeBytes }: { ms: number; tooLargeBytes: number | undefined },
+): Failure {
+  const title = SERVICE_TITLES[service];
+  if (tooLargeBytes !== undefined) {
+    return new Failure({
+      code: 'UNAVAILABLE',
+      reason: 'CLOUD_GARBAGE',
+      message: `${title} could not ${what}: its answer is larger than ${tooLargeBytes} bytes`,
+      retryable: false,
+      metadata: { service },
+      cause: error,
+    });
+  }
+  // A caller's deadline that a service used up for a second or more says as much about the service as our own limit does.
+  const deadline = isDeadline(signal.reason);
+  if (signal.aborted && !(deadline && ms >= 1_000)) return cancelled(signal.reason);
+  if (deadline || error instanceof TimeoutError) {
+    const connecting =
+      error instanceof TimeoutError && ['lookup', 'connect', 'secureConnect'].includes(error.event);
+    return new Failure({
+      code: connecting ? 'UNAVAILABLE' : 'DEADLINE_EXCEEDED',
+      reason: connecting ? 'CLOUD_UNREACHABLE' : 'CLOUD_TIMEOUT',
+      message: `${title} could not ${what}: no ${connecting ? 'connection' : 'answer'} within ${Math.round(ms)} ms`,
+      retryable: true,
+      metadata: { service, ...(connecting ? { sent: NEVER_SENT } : {}) },
+      cause: error,
+    });
+  }
+  const code = error instanceof RequestError ? error.code : '';
+  return new Failure({
+    code: 'UNAVAILABLE',
+    reason: 'CLOUD_UNREACHABLE',
+    message: `${title} could not ${what}: the connection failed (${code || 'unknown error'})`,
+    retryable: true,
+    metadata: { service, ...(NEVER_CONNECTED.has(code) ? { sent: NEVER_SENT } : {}) },
+    cause: error,
+  });
+}
+
+function isDeadline(reason: unknown): boolean {
+  if (reason instanceof Failure) return reason.code === 'DEADLINE_EXCEEDED';
+  return reason instanceof DOMException && reason.name === 'TimeoutError';
+}

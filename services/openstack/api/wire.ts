@@ -1,0 +1,179 @@
+// One request to one service: its breaker, the request id, the record for metrics, and JSON in or a Failure out.
+// Tokens, endpoints and retries are `request.ts`'s business; sockets and limits are `transport.ts`'s.
+
+import { randomUUID } from 'node:crypto';
+import { type Breaker, type BreakerState, createBreaker } from '#common/breaker.ts';
+import { Failure } from '#common/errors.ts';
+import type { Log } from '#common/log.ts';
+import { cloudFailure, isSick } from './errors.ts';
+import {
+  type CallContext,
+  type CallRecord,
+  type CloudSettings,
+  SERVICE_TITLES,
+  SERVICES,
+  type ServiceName,
+} from './settings.ts';
+import { type Answer, createTransport, type Exchange } from './transport.ts';
+
+export type WireCall = {
+  readonly service: ServiceName;
+  readonly method: Exchange['method'];
+  readonly url: string;
+  /** The path with ids left out. */
+  readonly route: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly json?: unknown;
+  /** The end of "could not …", for messages. */
+  readonly what: string;
+  /** A status beyond 2xx that is an answer nevertheless, such as the 300 of version documents. */
+  readonly accept?: number | undefined;
+};
+
+export type WireAnswer = {
+  readonly status: number;
+  readonly headers: Answer['headers'];
+  /** Parsed JSON; undefined if there was no body. */
+  readonly body: unknown;
+};
+
+export type Wire = {
+  send(call: WireCall, context: CallContext): Promise<WireAnswer>;
+  breakers(): Record<ServiceName, BreakerState>;
+  close(): void;
+};
+
+export type WireDeps = {
+  readonly log: Log;
+  readonly onCall?: ((call: CallRecord) => void) | undefined;
+  readonly onBreaker?: ((service: ServiceName, state: BreakerState) => void) | undefined;
+};
+
+export function createWire(settings: CloudSettings, { log, onCall, onBreaker }: WireDeps): Wire {
+  const transport = createTransport(settings);
+  const breakers = new Map<ServiceName, Breaker>(
+    SERVICES.map((service) => [
+      service,
+      createBreaker({
+        name: SERVICE_TITLES[service],
+        isSick,
+        resetMs: settings.breakerResetMs ?? 15_000,
+        volumeThreshold: settings.breakerVolume ?? 5,
+        onState: (state) => {
+          log.warn({ service_name: service, state }, 'the circuit of an OpenStack service changed');
+          onBreaker?.(service, state);
+        },
+      }),
+    ]),
+  );
+
+  function breakerOf(service: ServiceName): Breaker {
+    const breaker = breakers.get(service);
+    if (breaker === undefined) throw new Error(`no breaker for ${service}`);
+    return breaker;
+  }
+
+  async function exchange(call: WireCall, context: CallContext): Promise<WireAnswer> {
+    const requestId = globalRequestId(context.requestId);
+    const startedAt = performance.now();
+    let status = 0;
+    let cloudRequestId: string | undefined;
+    let reason: string | undefined;
+    try {
+      const answer = await transport.exchange({
+        ...call,
+        headers: {
+          'x-openstack-request-id': requestId,
+          ...(call.json === undefined ? {} : { 'content-type': 'application/json' }),
+          ...call.headers,
+        },
+        body: call.json === undefined ? undefined : JSON.stringify(call.json),
+        signal: context.signal,
+      });
+      status = answer.status;
+      cloudRequestId = header(answer, 'x-openstack-request-id') ?? header(answer, 'x-compute-request-id');
+      return read(call, answer, cloudRequestId);
+    } catch (error) {
+      reason = error instanceof Failure ? error.reason : 'INTERNAL';
+      throw error;
+    } finally {
+      const ms = performance.now() - startedAt;
+      const { service, method, route } = call;
+      const record = { service, method, route, status, ms, requestId, cloudRequestId, reason };
+      log.debug(
+        { service_name: service, method, route, status, ms: Math.round(ms), request_id: requestId, reason },
+        'called OpenStack',
+      );
+      onCall?.(record);
+    }
+  }
+
+  return {
+    send: (call, context) => breakerOf(call.service).run(() => exchange(call, context)),
+    breakers() {
+      const [keystone, nova, neutron, glance, cinder] = SERVICES;
+      const state = (service: ServiceName) => breakerOf(service).state();
+      return {
+        keystone: state(keystone),
+        nova: state(nova),
+        neutron: state(neutron),
+        glance: state(glance),
+        cinder: state(cinder),
+      };
+    },
+    close() {
+      for (const breaker of breakers.values()) breaker.close();
+      transport.close();
+    },
+  };
+}
+
+/** The body of an answer that was wanted, or the Failure of one that was not. */
+function read(call: WireCall, answer: Answer, requestId: string | undefined): WireAnswer {
+  const { status, headers, body } = answer;
+  const { service, what } = call;
+  const contentType = header(answer, 'content-type');
+  if ((status < 200 || status > 299) && status !== call.accept) {
+    const retryAfterS = parseRetryAfter(header(answer, 'retry-after'), Date.now());
+    throw cloudFailure({ service, status, contentType, body, what, requestId, retryAfterS });
+  }
+  if (body.trim() === '') return { status, headers, body: undefined };
+  try {
+    return { status, headers, body: JSON.parse(body) };
+  } catch (cause) {
+    throw garbage(service, what, 'its answer is not JSON', cause);
+  }
+}
+
+/** An answer that is not what the API promises: a proxy's page, a cut body, a missing field. */
+export function garbage(service: ServiceName, what: string, why: string, cause?: unknown): Failure {
+  return new Failure({
+    code: 'UNAVAILABLE',
+    reason: 'CLOUD_GARBAGE',
+    message: `${SERVICE_TITLES[service]} could not ${what}: ${why}`,
+    retryable: true,
+    metadata: { service },
+    cause,
+  });
+}
+
+export function header(answer: Pick<Answer, 'headers'>, name: string): string | undefined {
+  const value = answer.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+/** Seconds from a Retry-After in seconds or as a date (RFC 9110 10.2.3); undefined if absent or unreadable. */
+export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (/^\d+$/.test(value.trim())) return Number(value);
+  const at = Date.parse(value);
+  return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - nowMs) / 1000));
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** OpenStack takes `req-` and a UUID as the global request id and ignores anything else (oslo.middleware request_id). */
+export function globalRequestId(given: string | undefined): string {
+  const bare = given?.replace(/^req-/, '') ?? '';
+  return `req-${UUID.test(bare) ? bare : randomUUID()}`;
+}
