@@ -6,6 +6,6 @@ import { readConfig } from './config.ts';
 import { startAuth } from './service.ts';
 
 const config = readConfig();
-const log = createLog({ service: 'auth', level: config.LOG_LEVEL, directory: config.LOG_DIR });
+const log = createLog({ service: 'auth', level: config.logLevel, directory: config.logDir });
 const auth = await startAuth(config, log);
 onShutdown(log, auth.close);

@@ -22,18 +22,18 @@ export type AuthSurroundings = {
   readonly print?: (line: string) => void;
 };
 
-/** Starts auth on `AUTH_PORT`. Rejects if the database does not answer or the port is taken. */
+/** Starts auth on the configured port. Rejects if the database does not answer or the port is taken. */
 export async function startAuth(
   config: AuthConfig,
   log: Log,
   { now = Date.now, print = (line) => process.stdout.write(`${line}\n`) }: AuthSurroundings = {},
 ): Promise<{ port: number; close(): Promise<void> }> {
   const knex = await openDatabase({
-    url: config.DATABASE_URL,
+    url: config.databaseUrl,
     schema: 'auth',
     migrations,
     log,
-    poolMax: config.DATABASE_POOL,
+    poolMax: config.databasePool,
   });
   const store = createStore(knex, now);
   const revocations = watchOwnRevocations(store, log);
@@ -44,28 +44,28 @@ export async function startAuth(
   try {
     await prepareFirstAccounts({
       store: createFirstAccountsStore(knex, now),
-      isDemo: config.DEMO_USERS,
-      adminPassword: config.ADMIN_PASSWORD,
+      isDemo: config.hasDemoUsers,
+      adminPassword: config.adminPassword,
       print,
       log,
     });
     await revocations.reload();
     const metrics = createMetrics('auth');
-    const identity = createIdentity({ secret: config.JWT_SECRET_KEY, isRevoked: revocations.isRevoked });
+    const identity = createIdentity({ secret: config.jwtSecret, isRevoked: revocations.isRevoked });
     const handlers = authHandlers({
       store,
       identity,
       revocations,
       turns: createTurns(),
       metrics,
-      ttlS: config.TOKEN_EXPIRATION_HOURS * 3600,
-      isDemo: config.DEMO_USERS,
+      ttlS: config.tokenTtlS,
+      isDemo: config.hasDemoUsers,
       now,
     });
     const server = await startRpcServer({
       name: 'auth',
-      host: config.HOST,
-      port: config.AUTH_PORT,
+      host: config.host,
+      port: config.port,
       services: [service<AuthServiceServer>(AuthServiceService, handlers)],
       identity,
       log,
