@@ -1,0 +1,185 @@
+// Who may use what. In tenancy `user` every user has Keystone projects of their own and reaches what lies in them; in
+// `shared` everything lies in the configured project and is told apart by the owner's mark. An admin reaches everything.
+// What someone may not reach does not exist for them.
+
+import type { Cache } from '#common/cache.ts';
+import { Failure, notFound } from '#common/errors.ts';
+import type { Cloud, ProjectClients } from './api/cloud.ts';
+import type { KeystoneProject } from './api/keystone.ts';
+import type { CallContext } from './api/settings.ts';
+import type { TenancyMode } from './config.ts';
+import type { KeystoneProjects, Owner } from './keystone-projects.ts';
+import type { ProjectRow, Store } from './store.ts';
+
+export type User = Owner & { readonly role: string };
+
+/** A project, and clients whose token is scoped to it. */
+export type Place = {
+  readonly projectId: string;
+  readonly projectName: string;
+  readonly clients: ProjectClients;
+};
+
+/** A thing in the cloud, as far as it says whose it is. */
+export type Owned = { readonly projectId: string; readonly ownerMark: string | undefined };
+
+export type Tenancy = {
+  /** Where a user's things go if nothing else is said; a project is made on first use. */
+  place(owner: Owner, context: CallContext): Promise<Place>;
+  /** The same, but undefined if there is no project yet. */
+  findPlace(owner: Owner, context: CallContext): Promise<Place | undefined>;
+  /** The place that a request names by id or name, or the user's default if it names none. NOT_FOUND unless reachable. */
+  named(user: User, idOrName: string, context: CallContext): Promise<Place>;
+  /** The projects that a user's lists are made of; `all` for an admin. Nothing is made. */
+  reach(user: User, context: CallContext): Promise<readonly Place[] | 'all'>;
+  /** Whether a thing exists for the user. */
+  isReachable(user: User, owned: Owned): Promise<boolean>;
+  /** The clients to act with on a thing that the user reaches: the project's where we have a role in it. */
+  clientsFor(projectId: string, context: CallContext): Promise<ProjectClients>;
+  /** What things of this owner are marked with, so that they are told apart where projects do not. */
+  ownerMark(owner: Pick<Owner, 'userId'>): Promise<string>;
+  /** Makes a further project; only in tenancy `user`. */
+  makeProject: KeystoneProjects['makeFurther'];
+};
+
+export type TenancyOptions = {
+  readonly mode: TenancyMode;
+  readonly cloud: Cloud;
+  readonly store: Store;
+  readonly projects: KeystoneProjects;
+  /** What Keystone said of a project, for as long as it may be believed. */
+  readonly known: Cache<KeystoneProject>;
+};
+
+export function createTenancy(options: TenancyOptions): Tenancy {
+  return options.mode === 'user' ? perUser(options) : shared(options);
+}
+
+function perUser({ cloud, store, projects, known }: TenancyOptions): Tenancy {
+  const home = cloud.project('home');
+  const making = new Map<string, Promise<KeystoneProject>>();
+
+  const placeOf = ({ id, name }: Pick<KeystoneProject, 'id' | 'name'>): Place => ({
+    projectId: id,
+    projectName: name,
+    clients: cloud.project({ projectId: id }),
+  });
+
+  async function findPlace(owner: Owner, context: CallContext): Promise<Place | undefined> {
+    const row = await store.defaultProject(owner.userId);
+    if (!row?.projectId) return undefined;
+    const project = await stillThere(row.projectId, context);
+    return project && placeOf(project);
+  }
+
+  // A project can be removed behind our back; a minute later at most that is noticed.
+  async function stillThere(projectId: string, context: CallContext): Promise<KeystoneProject | undefined> {
+    try {
+      return await known.get(projectId, () => home.keystone.getProject(projectId, context));
+    } catch (error) {
+      if (error instanceof Failure && error.code === 'NOT_FOUND') return undefined;
+      throw error;
+    }
+  }
+
+  async function place(owner: Owner, context: CallContext): Promise<Place> {
+    const found = await findPlace(owner, context);
+    if (found) return found;
+    const underWay = making.get(owner.userId);
+    // Whoever waits for another caller's work does not end it by leaving, nor the other way round.
+    const made = underWay ?? makeOnce(owner, context);
+    return placeOf(await made);
+  }
+
+  function makeOnce(owner: Owner, context: CallContext): Promise<KeystoneProject> {
+    const work = projects
+      .makeDefault(owner, { ...context, signal: AbortSignal.timeout(MAKE_MS) })
+      .finally(() => making.delete(owner.userId));
+    making.set(owner.userId, work);
+    return work;
+  }
+
+  async function named(user: User, idOrName: string, context: CallContext): Promise<Place> {
+    if (idOrName === '') return await place(user, context);
+    const own = (await store.projectsOf(user.userId)).find((row) => isNamed(row, idOrName));
+    const ownProject = own?.projectId ? await stillThere(own.projectId, context) : undefined;
+    if (ownProject) return placeOf(ownProject);
+    if (user.role !== 'admin') throw notFound('project', idOrName);
+    const project =
+      (await stillThere(idOrName, context)) ??
+      (await home.keystone.listProjects({ name: idOrName }, context))[0];
+    if (!project) throw notFound('project', idOrName);
+    return placeOf(project);
+  }
+
+  return {
+    place,
+    findPlace,
+    named,
+    async reach(user) {
+      if (user.role === 'admin') return 'all';
+      const rows = await store.projectsOf(user.userId);
+      return rows.flatMap(({ projectId, name }) => (projectId ? [placeOf({ id: projectId, name })] : []));
+    },
+    async isReachable(user, { projectId }) {
+      return user.role === 'admin' || (await store.findProject(projectId))?.userId === user.userId;
+    },
+    async clientsFor(projectId) {
+      return (await store.findProject(projectId)) ? cloud.project({ projectId }) : home;
+    },
+    ownerMark: (owner) => ownerMark(store, owner),
+    makeProject: projects.makeFurther,
+  };
+}
+
+function shared({ cloud, store, known }: TenancyOptions): Tenancy {
+  const clients = cloud.project('home');
+
+  async function place(context: CallContext): Promise<Place> {
+    const projectId = await clients.projectId(context);
+    // Credentials of one project may not always look projects up; then the id has to do for a name.
+    const project = await known.get(projectId, async () => {
+      const own = await clients.keystone.listOwnProjects(context);
+      const found = own.find(({ id }) => id === projectId);
+      return (
+        found ?? { id: projectId, name: projectId, domain_id: '', description: '', enabled: true, tags: [] }
+      );
+    });
+    return { projectId, projectName: project.name, clients };
+  }
+
+  return {
+    place: (_owner, context) => place(context),
+    findPlace: (_owner, context) => place(context),
+    async named(_user, idOrName, context) {
+      const only = await place(context);
+      if (['', only.projectId, only.projectName].includes(idOrName)) return only;
+      throw notFound('project', idOrName);
+    },
+    reach: async (_user, context) => [await place(context)],
+    isReachable: async (user, owned) =>
+      user.role === 'admin' || owned.ownerMark === (await ownerMark(store, user)),
+    clientsFor: async () => clients,
+    ownerMark: (owner) => ownerMark(store, owner),
+    async makeProject() {
+      throw new Failure({
+        code: 'FAILED_PRECONDITION',
+        reason: 'TENANCY_SHARED',
+        message:
+          'Everything lies in one project here (OPENSTACK_TENANCY=shared), so no further one can be made',
+      });
+    },
+  };
+}
+
+const MAKE_MS = 60_000;
+
+function isNamed(row: ProjectRow, idOrName: string): boolean {
+  return row.projectId === idOrName || row.name === idOrName;
+}
+
+// At most 60 characters for Nova's tags, with `pucp:owner=` before it. User ids are small numbers, and other installations
+// on the same cloud have the same.
+async function ownerMark(store: Store, { userId }: Pick<Owner, 'userId'>): Promise<string> {
+  return `${(await store.installationId()).slice(0, 8)}.${userId.replace(/[,/]/g, '_').slice(0, 36)}`;
+}
