@@ -35,24 +35,25 @@ export function createFirstAccountsStore(knex: Knex, now: () => number) {
     },
 
     /**
-     * Takes the demo accounts their passwords, and everyone the role that was given while these worked (whoever read
-     * the manual could give it): they are students again. Tokens of both are void. Returns their names.
+     * Takes the demo accounts their passwords, and undoes every change of a role that was made while these worked:
+     * whoever read the manual could make it. Tokens of both are void. Returns their names.
      */
-    endDemo: (): Promise<{ closed: string[]; demoted: string[] }> =>
+    endDemo: (): Promise<{ closed: string[]; restored: string[] }> =>
       knex.transaction(async (tx) => {
         const closed = await tx<UserRow>('users')
           .where({ is_demo: true })
           .where((query) => query.where({ is_active: true }).orWhereNotNull('password_hash'))
           .update({ is_active: false, password_hash: null })
           .returning(['id', 'username']);
-        const demoted = await tx<UserRow>('users')
-          .where({ is_demo: false, role_is_demo: true })
-          .update({ role: 'student', role_is_demo: false })
+        const restored = await tx<UserRow>('users')
+          .where({ is_demo: false })
+          .whereNotNull('role_before_demo')
+          .update({ role: tx.raw('role_before_demo'), role_before_demo: null })
           .returning(['id', 'username']);
-        for (const { id } of [...closed, ...demoted]) await revokeUser(tx, id, now());
+        for (const { id } of [...closed, ...restored]) await revokeUser(tx, id, now());
         return {
           closed: closed.map(({ username }) => username),
-          demoted: demoted.map(({ username }) => username),
+          restored: restored.map(({ username }) => username),
         };
       }),
 

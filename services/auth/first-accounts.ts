@@ -44,9 +44,9 @@ async function openDemo({ store, adminPassword, log }: FirstAccountsOptions): Pr
 }
 
 async function openForReal({ store, adminPassword, print, log }: FirstAccountsOptions): Promise<void> {
-  const { closed, demoted } = await store.endDemo();
+  const { closed, restored } = await store.endDemo();
   if (closed.length > 0) log.info({ usernames: closed }, 'demo accounts closed');
-  if (demoted.length > 0) log.warn({ usernames: demoted }, 'roles given on the sandbox ended');
+  if (restored.length > 0) log.warn({ usernames: restored }, 'roles given on the sandbox ended');
   if (await store.hasAdmin()) return;
   const password = adminPassword?.reveal() ?? randomPassword();
   const announce = () => {

@@ -44,7 +44,7 @@ export type Change = {
   readonly isActive: boolean | undefined;
   /** The admin who changes it. */
   readonly by: string;
-  /** Whether the role is to end with the sandbox. */
+  /** Whether the mesh runs on the sandbox: a role given there ends there. */
   readonly isDemo: boolean;
 };
 
@@ -56,7 +56,7 @@ export type UserRow = {
   email: string | null;
   password_hash: string | null;
   role: CallerRole;
-  role_is_demo: boolean;
+  role_before_demo: CallerRole | null;
   is_demo: boolean;
   is_active: boolean;
   last_login: Date | null;
@@ -157,7 +157,7 @@ export function createStore(knex: Knex, now: () => number) {
         const staysAdmin = role === 'admin' && isActive;
         const others = rows.filter((row) => isAdmin(row) && row.id !== change.id);
         if (isAdmin(before) && !staysAdmin && others.length === 0) throw lastAdmin(before.username);
-        const set = { role, is_active: isActive, ...(change.role ? { role_is_demo: change.isDemo } : {}) };
+        const set = { role, is_active: isActive, role_before_demo: roleBeforeDemo(before, change) };
         const [after] = await tx<UserRow>('users').where({ id: change.id }).update(set).returning('*');
         await revokeUser(tx, change.id, now());
         const details = { user_id: change.id, from: changeable(before), to: { role, is_active: isActive } };
@@ -235,6 +235,12 @@ export async function revokeUser(tx: Knex, userId: string, nowMs: number): Promi
 /** An admin who can sign in. */
 export function whereAdmin(query: Knex.QueryBuilder): void {
   query.where({ role: 'admin', is_active: true }).whereNotNull('password_hash');
+}
+
+// The first change on the sandbox remembers the role; one elsewhere has nothing to remember.
+function roleBeforeDemo(before: UserRow, { role, isDemo }: Change): CallerRole | null {
+  if (role === undefined) return before.role_before_demo;
+  return isDemo ? (before.role_before_demo ?? before.role) : null;
 }
 
 function isAdmin(row: UserRow): boolean {

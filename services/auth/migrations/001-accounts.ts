@@ -5,20 +5,21 @@ import type { Migration } from '#common/database.ts';
 export const migration: Migration = {
   name: '001-accounts',
   async up(knex) {
-    // `password_hash` is null where no password opens the account. `is_demo` marks the two accounts of the sandbox, and
-    // `role_is_demo` a role that was given while they existed: both end when the mesh leaves the sandbox.
+    // `password_hash` is null where no password opens the account. `is_demo` marks the two accounts of the sandbox;
+    // `role_before_demo` is the role to return to if it was changed while they existed. Both end when the mesh leaves the
+    // sandbox.
     await knex.raw(`
       create table users (
-        id            bigserial primary key,
-        username      text not null unique check (username = lower(username)),
-        email         text,
-        password_hash text,
-        role          text not null check (role in ('admin', 'professor', 'student', 'guest')),
-        role_is_demo  boolean not null default false,
-        is_demo       boolean not null default false,
-        is_active     boolean not null default true,
-        last_login    timestamptz,
-        created_at    timestamptz not null
+        id               bigserial primary key,
+        username         text not null unique check (username = lower(username)),
+        email            text,
+        password_hash    text,
+        role             text not null check (role in ('admin', 'professor', 'student', 'guest')),
+        role_before_demo text,
+        is_demo          boolean not null default false,
+        is_active        boolean not null default true,
+        last_login       timestamptz,
+        created_at       timestamptz not null
       );
       create unique index users_email on users (lower(email));
 
