@@ -1,0 +1,182 @@
+// One REST request from its route to its answer: token, allowance, access rule, body, call, answer. Errors are thrown;
+// the server tells them in the one shape.
+
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ANONYMOUS, bearerToken, type Caller, checkAccess, type Identity } from '#common/caller.ts';
+import { Failure } from '#common/errors.ts';
+import { parseBody, readBody } from './body.ts';
+import { errorReply, HttpFailure } from './errors.ts';
+import { type RateLimiter, timeoutOf } from './limits.ts';
+import { pageHeaders } from './pages.ts';
+import { findRoute, type Route } from './routes.ts';
+import type { Message } from './schema.ts';
+import { CONTENT_TYPE, openStream, streamFormat } from './stream.ts';
+import type { CallContext, Upstreams } from './upstreams.ts';
+
+export type Handling = {
+  readonly routes: readonly Route[];
+  readonly identity: Identity;
+  readonly limit: RateLimiter;
+  readonly upstreams: Upstreams;
+  /** Fires when the gateway goes away; its reason is the last thing that open streams say. */
+  readonly draining: AbortSignal;
+  /** Notes for the log and the metrics what was asked for, and by whom. */
+  readonly note: (request: FastifyRequest, seen: { route: string; userId: string }) => void;
+  /** Paths that the gateway answers by itself. */
+  readonly ownPaths: ReadonlySet<string>;
+};
+
+/** Answers a request for any path that is not the gateway's own. */
+export async function handle(
+  handling: Handling,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const [path = '', search = ''] = split(request.raw.url ?? '/');
+  const found = findRoute(handling.routes, request.method, path);
+  if (found.kind !== 'route') {
+    const allow = handling.ownPaths.has(path)
+      ? ['GET', 'HEAD', 'OPTIONS']
+      : 'allow' in found
+        ? found.allow
+        : [];
+    return refuse(request, reply, path, allow);
+  }
+  const { route, params } = found;
+  const { method, transcoder } = route;
+  const caller = await admit(handling, request, reply, route);
+  const timeoutMs = timeoutOf(method, single(request.headers['grpc-timeout']));
+  const bytes = await readBody(request.raw);
+  const body = transcoder.hasBody ? parseBody(bytes, request.headers) : undefined;
+  if (!transcoder.hasBody && bytes.length > 0 && bytes.toString().trim() !== '{}') throw noBody(method.name);
+  const query = new URLSearchParams(search);
+  const lastEventId = single(request.headers['last-event-id']);
+  // EventSource comes back to the same address, so what it heard last counts and not what it began with.
+  if (method.isServerStream && lastEventId && method.requestType.fields.after)
+    query.set('after', lastEventId);
+  const message = transcoder.read({ params, query, body });
+
+  const leaving = whenClientLeaves(reply);
+  const context: CallContext = {
+    token: caller.token,
+    requestId: request.id,
+    clientIp: request.ip.replace(/^::ffff:/, ''),
+    signal: leaving.signal,
+    timeoutMs,
+  };
+  reply.header('cache-control', 'no-store');
+  if (method.isServerStream)
+    return sendStream(handling, { request, reply, route, message, context, leaving });
+  const response = await handling.upstreams.unary(method, message, context);
+  reply.headers(pageHeaders(method, route.binding, response, request.raw.url ?? '/'));
+  reply.code(method.httpStatus).type('application/json; charset=utf-8');
+  return reply.send(JSON.stringify(transcoder.write(response)));
+}
+
+// A token that is not good is no token where none is needed: who logs in anew may still send the old one.
+async function admit(
+  { identity, limit, note }: Handling,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { method, binding }: Route,
+): Promise<Caller> {
+  const token = bearerToken(request.headers.authorization);
+  let caller = ANONYMOUS;
+  let refusal: unknown;
+  try {
+    caller = await identity.verify(token);
+  } catch (error) {
+    refusal = error;
+  }
+  note(request, { route: binding.template, userId: caller.userId });
+  await limit(request, reply, { method, userId: caller.userId });
+  if (method.access === 'ACCESS_PUBLIC') return caller;
+  if (refusal) throw refusal;
+  checkAccess(method.access, caller);
+  return caller;
+}
+
+async function sendStream(
+  { upstreams, draining }: Handling,
+  options: {
+    request: FastifyRequest;
+    reply: FastifyReply;
+    route: Route;
+    message: Message;
+    context: CallContext;
+    leaving: AbortController;
+  },
+): Promise<FastifyReply> {
+  const { request, reply, route, message, context, leaving } = options;
+  const format = streamFormat(request.headers.accept);
+  // Proxies that gather an answer before they pass it on are asked not to.
+  reply.code(200).type(CONTENT_TYPE[format]).header('x-accel-buffering', 'no');
+  if (request.method === 'HEAD') return reply.send();
+  const stop = () => leaving.abort(draining.reason);
+  draining.addEventListener('abort', stop, { once: true });
+  if (draining.aborted) stop();
+  try {
+    const body = await openStream({
+      messages: upstreams.stream(route.method, message, context),
+      write: route.transcoder.write,
+      format,
+      describe: (error) => errorReply(draining.aborted ? draining.reason : error, request.id).body,
+      begin: () => reply.raw.flushHeaders(),
+    });
+    body.once('close', () => {
+      draining.removeEventListener('abort', stop);
+      leaving.abort();
+    });
+    return reply.send(body);
+  } catch (error) {
+    draining.removeEventListener('abort', stop);
+    leaving.abort();
+    throw error;
+  }
+}
+
+function refuse(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  path: string,
+  allow: readonly string[],
+): FastifyReply {
+  if (allow.length > 0) reply.header('allow', allow.join(', '));
+  if (request.method === 'OPTIONS' && allow.length > 0) return reply.code(204).send();
+  if (allow.length > 0)
+    throw new HttpFailure(405, {
+      code: 'UNIMPLEMENTED',
+      reason: 'METHOD_NOT_ALLOWED',
+      message: `Method not supported: ${request.method} ${path}; allowed here: ${allow.join(', ')}`,
+    });
+  throw new Failure({
+    code: 'NOT_FOUND',
+    reason: 'ROUTE_NOT_FOUND',
+    message: `Not found: there is no ${request.method} ${path.slice(0, 200)}; /docs lists what there is`,
+  });
+}
+
+function whenClientLeaves(reply: FastifyReply): AbortController {
+  const controller = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) controller.abort();
+  });
+  return controller;
+}
+
+function noBody(name: string): Failure {
+  return new Failure({
+    code: 'INVALID_ARGUMENT',
+    reason: 'UNEXPECTED_BODY',
+    message: `${name} takes no body`,
+  });
+}
+
+function split(url: string): [string, string] {
+  const mark = url.indexOf('?');
+  return mark === -1 ? [url, ''] : [url.slice(0, mark), url.slice(mark + 1)];
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}
