@@ -7,86 +7,76 @@ import { SERVICE_TITLES, type ServiceName } from './settings.ts';
 
 type Verdict = { readonly code: Code; readonly reason: string; readonly retryable: boolean };
 type Answer = ErrorBody & { readonly service: ServiceName; readonly status: number };
-type Rule = Verdict & { readonly when: (answer: Answer) => boolean };
+type Test = (answer: Answer) => boolean;
 
-const rule = (code: Code, reason: string, retryable: boolean, when: Rule['when']): Rule => ({
-  code,
-  reason,
-  retryable,
-  when,
-});
+const final = (code: Code, reason: string): Verdict => ({ code, reason, retryable: false });
+const later = (code: Code, reason: string): Verdict => ({ code, reason, retryable: true });
+
 const status =
-  (...list: readonly number[]) =>
-  (a: Answer) =>
-    list.includes(a.status);
+  (...list: readonly number[]): Test =>
+  (answer) =>
+    list.includes(answer.status);
+const type =
+  (pattern: RegExp): Test =>
+  (answer) =>
+    pattern.test(answer.type);
 const says =
-  (pattern: RegExp, ...list: readonly number[]) =>
-  (a: Answer) =>
-    (list.length === 0 || list.includes(a.status)) && pattern.test(a.message);
-const type = (pattern: RegExp) => (a: Answer) => pattern.test(a.type);
+  (pattern: RegExp, ...list: readonly number[]): Test =>
+  (answer) =>
+    (list.length === 0 || list.includes(answer.status)) && pattern.test(answer.message);
+const from =
+  (service: ServiceName, ...list: readonly number[]): Test =>
+  (answer) =>
+    answer.service === service && list.includes(answer.status);
 
-/** The first rule that fits decides. Checked against Zed; the words in the patterns are OpenStack's own. */
-const RULES: readonly Rule[] = [
-  // Nova 403 "Quota exceeded for …" and 403 "Exceeded the maximum number of…", Cinder 413 overLimit, Neutron 409 OverQuota.
-  rule('RESOURCE_EXHAUSTED', 'QUOTA_EXCEEDED', false, type(/^OverQuota$/)),
-  rule(
-    'RESOURCE_EXHAUSTED',
-    'QUOTA_EXCEEDED',
-    false,
-    says(/quota exceeded|exceeds (the )?(allowed|project) .*quota/i, 403, 413),
-  ),
-  rule(
-    'UNAVAILABLE',
-    'CLOUD_RATE_LIMITED',
-    true,
-    (a) => status(429, 498)(a) || (a.status === 413 && /rate/i.test(a.message)),
-  ),
-  rule('RESOURCE_EXHAUSTED', 'QUOTA_EXCEEDED', false, status(413)),
-  rule(
-    'RESOURCE_EXHAUSTED',
-    'ADDRESSES_EXHAUSTED',
-    false,
-    type(/^(IpAddressGenerationFailure|ExternalIpAddressExhausted|SubnetPoolQuotaExceeded)/),
-  ),
-  rule('RESOURCE_EXHAUSTED', 'ADDRESSES_EXHAUSTED', false, says(/no more ip addresses available/i)),
-  rule('RESOURCE_EXHAUSTED', 'NETWORKS_EXHAUSTED', false, type(/^NoNetworkAvailable$/)),
-  rule('RESOURCE_EXHAUSTED', 'NO_VALID_HOST', false, says(/no valid host|not enough hosts available/i)),
+const QUOTA = final('RESOURCE_EXHAUSTED', 'QUOTA_EXCEEDED');
+const NO_ADDRESSES = final('RESOURCE_EXHAUSTED', 'ADDRESSES_EXHAUSTED');
+const EXISTS = final('ALREADY_EXISTS', 'ALREADY_EXISTS');
+const IN_USE = later('ABORTED', 'IN_USE');
 
-  rule('FAILED_PRECONDITION', 'AUTHENTICATION_FAILED', false, status(401)),
-  rule('FAILED_PRECONDITION', 'CLOUD_FORBIDDEN', false, status(403)),
-  rule('NOT_FOUND', 'ITEM_NOT_FOUND', false, status(404, 410)),
-  rule('UNIMPLEMENTED', 'NOT_SUPPORTED', false, status(405, 501)),
-  rule('FAILED_PRECONDITION', 'MICROVERSION_UNSUPPORTED', false, status(406)),
-  rule('ABORTED', 'REVISION_CHANGED', true, status(412)),
+/** The first test that fits decides. Checked against Zed; the words in the patterns are OpenStack's own. */
+const RULES: readonly (readonly [Test, Verdict])[] = [
+  // Neutron 409 OverQuota; Nova 403 "Quota exceeded for …", "Maximum number of ports exceeded"; Cinder 413 "… exceeds
+  // allowed gigabytes quota". Nova of old limited rates with a 413 as well.
+  [type(/^OverQuota$/), QUOTA],
+  [says(/quota exceeded|exceeds .*quota|maximum number of .* exceeded/i, 403, 413), QUOTA],
+  [status(429, 498), later('UNAVAILABLE', 'CLOUD_RATE_LIMITED')],
+  [says(/rate|too many requests/i, 413), later('UNAVAILABLE', 'CLOUD_RATE_LIMITED')],
+  [status(413), QUOTA],
+  [type(/^(IpAddressGenerationFailure|ExternalIpAddressExhausted)/), NO_ADDRESSES],
+  [says(/no more ip addresses available/i), NO_ADDRESSES],
+  [type(/^NoNetworkAvailable$/), final('RESOURCE_EXHAUSTED', 'NETWORKS_EXHAUSTED')],
+  [says(/no valid host|not enough hosts available/i), final('RESOURCE_EXHAUSTED', 'NO_VALID_HOST')],
 
-  // Order of deletion: what uses it goes first, so the same call succeeds later.
-  rule(
-    'ALREADY_EXISTS',
-    'ADDRESS_IN_USE',
-    false,
+  [status(401), final('FAILED_PRECONDITION', 'AUTHENTICATION_FAILED')],
+  [status(403), final('FAILED_PRECONDITION', 'CLOUD_FORBIDDEN')],
+  [status(404, 410), final('NOT_FOUND', 'ITEM_NOT_FOUND')],
+  [status(405, 501), final('UNIMPLEMENTED', 'NOT_SUPPORTED')],
+  [status(406), final('FAILED_PRECONDITION', 'MICROVERSION_UNSUPPORTED')],
+  [status(412), later('ABORTED', 'REVISION_CHANGED')],
+
+  // What is taken stays taken; what is in use is free once its user is gone, so the same call succeeds later.
+  [
     type(/^(IpAddressInUse|MacAddressInUse|IpAddressAlreadyAllocated)$/),
-  ),
-  rule('ALREADY_EXISTS', 'VLAN_IN_USE', false, type(/^(VlanIdInUse|FlatNetworkInUse|TunnelIdInUse)$/)),
-  rule('ABORTED', 'IN_USE', true, type(/InUse/)),
-  rule('ABORTED', 'IN_USE', true, (a) => a.service === 'glance' && a.status === 409),
-  rule('ALREADY_EXISTS', 'ALREADY_EXISTS', false, (a) => a.service === 'keystone' && a.status === 409),
-  rule('ALREADY_EXISTS', 'ALREADY_EXISTS', false, says(/already exists/i, 400, 409)),
-  rule('ALREADY_EXISTS', 'INTERFACE_EXISTS', false, says(/router already has a port on subnet/i, 400)),
-  rule('ABORTED', 'CONFLICT_BUSY', true, status(409)),
-  // Cinder says 400 where others say 409: "Volume status must be available or …", "… must not be … attached, have snapshots".
-  rule(
-    'ABORTED',
-    'IN_USE',
-    true,
-    (a) => a.service === 'cinder' && says(/status must be|must not be|currently attached/i, 400)(a),
-  ),
+    final('ALREADY_EXISTS', 'ADDRESS_IN_USE'),
+  ],
+  [type(/^(VlanIdInUse|FlatNetworkInUse|TunnelIdInUse)$/), final('ALREADY_EXISTS', 'VLAN_IN_USE')],
+  [type(/InUse/), IN_USE],
+  [from('glance', 409), IN_USE],
+  // Cinder says 400 where others say 409, and Nova hands it on: "Invalid volume: Volume status must be available or …",
+  // "Invalid volume: volume … is already attached to instances: …".
+  [says(/^Invalid volume: /, 400), IN_USE],
+  [from('keystone', 409), EXISTS],
+  [says(/already exists/i, 400, 409), EXISTS],
+  [says(/router already has a port on subnet/i, 400), final('ALREADY_EXISTS', 'INTERFACE_EXISTS')],
+  [status(409), later('ABORTED', 'CONFLICT_BUSY')],
 
-  rule('INVALID_ARGUMENT', 'CLOUD_REFUSED', false, (a) => a.status >= 400 && a.status < 500),
-  rule('UNAVAILABLE', 'CLOUD_ERROR', true, (a) => a.status >= 500),
+  [({ status }) => status >= 500, later('UNAVAILABLE', 'CLOUD_ERROR')],
+  [({ status }) => status >= 400, final('INVALID_ARGUMENT', 'CLOUD_REFUSED')],
 ];
 
-/** An answer no rule knows: a redirect that is not followed, a 1xx. */
-const UNEXPECTED: Verdict = { code: 'UNAVAILABLE', reason: 'CLOUD_ERROR', retryable: false };
+/** A redirect: the configured address is not quite the service's, and the token is not sent after it. */
+const REDIRECTED = final('FAILED_PRECONDITION', 'CLOUD_REDIRECTED');
 
 export type CloudAnswer = {
   readonly service: ServiceName;
@@ -103,7 +93,7 @@ export type CloudAnswer = {
 export function cloudFailure(answer: CloudAnswer): Failure {
   const { service, status, what } = answer;
   const parsed = parseErrorBody(answer.body, answer.contentType);
-  const verdict = RULES.find((one) => one.when({ ...parsed, service, status })) ?? UNEXPECTED;
+  const verdict = RULES.find(([test]) => test({ ...parsed, service, status }))?.[1] ?? REDIRECTED;
   const said = parsed.message === '' ? `it answered with status ${status}` : parsed.message;
   return new Failure({
     code: verdict.code,

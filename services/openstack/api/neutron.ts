@@ -108,7 +108,7 @@ export function createNeutron(client: ServiceClient) {
       try {
         await client.send(call, context);
       } catch (error) {
-        if (!(error instanceof Failure) || error.reason !== 'INTERFACE_EXISTS') throw error;
+        if (!isConnectedAlready(error, routerId)) throw error;
       }
     },
 
@@ -167,4 +167,11 @@ export function createNeutron(client: ServiceClient) {
         context,
       ),
   };
+}
+
+/** 400 "Router already has a port on subnet …" for a subnet, 409 PortInUse naming this very router for a port. */
+function isConnectedAlready(error: unknown, routerId: string): boolean {
+  if (!(error instanceof Failure)) return false;
+  if (error.reason === 'INTERFACE_EXISTS') return true;
+  return error.metadata.type === 'PortInUse' && error.message.includes(`attached device ${routerId}`);
 }

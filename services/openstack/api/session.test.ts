@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { silentLog } from '#common/log.ts';
+import { createSession } from './session.ts';
+import { context, type FakeCloud, failureOf, startFakeCloud, until } from './testing/fake-cloud.ts';
+import { createWire } from './wire.ts';
+
+/** Flavors that are shown only to tokens that have not been revoked. */
+function guardFlavors(fake: FakeCloud): void {
+  fake.on('GET', '/compute/v2.1/flavors/detail', ({ headers }) =>
+    fake.isValid(headers['x-auth-token'])
+      ? { json: { flavors: [] } }
+      : { status: 401, json: { error: { code: 401, message: 'Unauthorized' } } },
+  );
+}
+
+test('callers at the same time share one token', async () => {
+  await using fake = await startFakeCloud();
+  guardFlavors(fake);
+  const { nova } = fake.cloud.project('home');
+  await Promise.all(Array.from({ length: 20 }, () => nova.listFlavors(context())));
+  assert.equal(fake.tokenRequests.length, 1);
+});
+
+test('a caller that leaves while the token is fetched does not take it from the others', async () => {
+  const gate = Promise.withResolvers<void>();
+  await using fake = await startFakeCloud({ onToken: () => gate.promise.then(() => undefined) });
+  guardFlavors(fake);
+  const { nova } = fake.cloud.project('home');
+  const impatient = new AbortController();
+  const first = nova.listFlavors({ signal: impatient.signal });
+  const second = nova.listFlavors(context());
+  await until(() => fake.tokenRequests.length === 1, 'the token is asked for');
+  impatient.abort();
+  await assert.rejects(first, { code: 'CANCELLED' });
+  gate.resolve();
+  assert.deepEqual(await second, []);
+  assert.equal(fake.tokenRequests.length, 1);
+});
+
+test('a token that was revoked is replaced once, however many calls it fails', async () => {
+  await using fake = await startFakeCloud();
+  guardFlavors(fake);
+  const { nova } = fake.cloud.project('home');
+  await nova.listFlavors(context());
+  fake.revokeTokens();
+  await Promise.all(Array.from({ length: 20 }, () => nova.listFlavors(context())));
+  assert.equal(fake.tokenRequests.length, 2);
+});
+
+test('a service that refuses every token is asked twice and no more', async () => {
+  await using fake = await startFakeCloud();
+  fake.on('GET', '/compute/v2.1/flavors/detail', { status: 401, json: { error: { message: 'no' } } });
+  const failure = await failureOf(fake.cloud.project('home').nova.listFlavors(context()));
+  assert.equal(failure.reason, 'AUTHENTICATION_FAILED');
+  assert.equal(fake.requests.length, 2);
+  assert.equal(fake.tokenRequests.length, 2);
+});
+
+test('a token is renewed before it ends', async () => {
+  await using fake = await startFakeCloud({ tokenLifeMs: 400 });
+  guardFlavors(fake);
+  const { nova } = fake.cloud.project('home');
+  await nova.listFlavors(context());
+  await nova.listFlavors(context());
+  const before = fake.tokenRequests.length;
+  const deadline = Date.now() + 10_000;
+  while (fake.tokenRequests.length === before && Date.now() < deadline) await nova.listFlavors(context());
+  assert.equal(fake.tokenRequests.length, before + 1);
+});
+
+test('while Keystone is away the old token serves as long as it lives', async () => {
+  let isAway = false;
+  await using fake = await startFakeCloud({
+    tokenLifeMs: 60_000,
+    onToken: () => (isAway ? { status: 503, text: 'away' } : undefined),
+    settings: { breakerVolume: 1_000 },
+  });
+  guardFlavors(fake);
+  const clock = { now: Date.now() };
+  const settings = {
+    authUrl: `${fake.url}/identity`,
+    auth: { type: 'password', username: 'admin', password: 'x', userDomainName: 'Default' },
+    interface: 'public',
+    connectTimeoutMs: 1_000,
+    requestTimeoutMs: 5_000,
+    maxConnections: 2,
+  } as const;
+  const wire = createWire(settings, { log: silentLog });
+  const session = createSession({
+    settings,
+    scope: 'home',
+    wire,
+    closed: new AbortController().signal,
+    now: () => clock.now,
+  });
+  const token = await session.token(context());
+  isAway = true;
+  clock.now += 45_000;
+  assert.equal((await session.token(context())).id, token.id);
+  clock.now += 45_000;
+  await assert.rejects(session.token(context()), { reason: 'CLOUD_ERROR' });
+  wire.close();
+});
+
+test('a wrong configured password is the operator’s trouble and never says that the user is not logged in', async () => {
+  await using fake = await startFakeCloud({
+    onToken: () => ({ status: 401, json: { error: { code: 401, message: 'requires authentication' } } }),
+  });
+  const failure = await failureOf(fake.cloud.project('home').nova.listFlavors(context()));
+  assert.equal(failure.code, 'FAILED_PRECONDITION');
+  assert.equal(failure.reason, 'AUTHENTICATION_FAILED');
+  assert.match(failure.message, /operator/);
+  assert.doesNotMatch(JSON.stringify(failure), /secret/);
+});
+
+test('each project has a token of its own, kept while the project is used', async () => {
+  await using fake = await startFakeCloud();
+  guardFlavors(fake);
+  const ids = await Promise.all(
+    ['a', 'b', 'a'].map((projectId) => fake.cloud.project({ projectId }).projectId(context())),
+  );
+  assert.deepEqual(ids, ['a', 'b', 'a']);
+  assert.equal(fake.tokenRequests.length, 2);
+});
+
+test('a project without a role for the configured user is named in the refusal', async () => {
+  await using fake = await startFakeCloud({
+    onToken: () => ({ status: 401, json: { error: { message: 'x' } } }),
+  });
+  const failure = await failureOf(fake.cloud.project({ projectId: 'p-9' }).projectId(context()));
+  assert.equal(failure.reason, 'PROJECT_ACCESS_DENIED');
+  assert.match(failure.message, /p-9/);
+});
+
+test('an application credential is sent without a scope, which it carries itself', async () => {
+  await using fake = await startFakeCloud({
+    settings: { auth: { type: 'application_credential', id: 'ac', secret: 's' } },
+  });
+  await fake.cloud.project('home').projectId(context());
+  assert.deepEqual(fake.tokenRequests[0]?.body, {
+    auth: {
+      identity: { methods: ['application_credential'], application_credential: { id: 'ac', secret: 's' } },
+    },
+  });
+});
+
+test('a token given without a project is used as it is', async () => {
+  await using fake = await startFakeCloud({
+    settings: { auth: { type: 'token', token: 'given' }, projectName: undefined },
+  });
+  fake.on('GET', '/compute/v2.1/flavors/detail', { json: { flavors: [] } });
+  await fake.cloud.project('home').nova.listFlavors(context());
+  assert.equal(fake.tokenRequests[0]?.method, 'GET');
+  assert.equal(fake.tokenRequests[0]?.headers['x-subject-token'], 'given');
+});
