@@ -23,6 +23,9 @@ export type Place = {
 /** A thing in the cloud, as far as it says whose it is. */
 export type Owned = { readonly projectId: string; readonly ownerMark: string | undefined };
 
+/** A project, and the user it was made for, if it was made by us. */
+export type KnownProject = KeystoneProject & { readonly ownerId: string | undefined };
+
 export type Tenancy = {
   /** Where a user's things go if nothing else is said; a project is made on first use. */
   place(owner: Owner, context: CallContext): Promise<Place>;
@@ -34,10 +37,18 @@ export type Tenancy = {
   reach(user: User, context: CallContext): Promise<readonly Place[] | 'all'>;
   /** Whether a thing exists for the user. */
   isReachable(user: User, owned: Owned): Promise<boolean>;
+  /** What a user's lists leave out of what the projects hold: answers whether a thing with this mark stays. */
+  ownerFilter(user: User): Promise<(mark: string | undefined) => boolean>;
+  /** A project's name, empty if Keystone does not know it. */
+  nameOf(projectId: string, context: CallContext): Promise<string>;
   /** The clients to act with on a thing that the user reaches: the project's where we have a role in it. */
   clientsFor(projectId: string, context: CallContext): Promise<ProjectClients>;
   /** What things of this owner are marked with, so that they are told apart where projects do not. */
   ownerMark(owner: Pick<Owner, 'userId'>): Promise<string>;
+  /** The user's projects as Keystone knows them; all for an admin. */
+  listProjects(user: User, context: CallContext): Promise<readonly KnownProject[]>;
+  /** How many projects a user has besides the default one. */
+  countFurther(owner: Pick<Owner, 'userId'>): Promise<number>;
   /** Makes a further project; only in tenancy `user`. */
   makeProject: KeystoneProjects['makeFurther'];
 };
@@ -116,18 +127,35 @@ function perUser({ cloud, store, projects, known }: TenancyOptions): Tenancy {
     place,
     findPlace,
     named,
-    async reach(user) {
+    async reach(user, context) {
       if (user.role === 'admin') return 'all';
       const rows = await store.projectsOf(user.userId);
-      return rows.flatMap(({ projectId, name }) => (projectId ? [placeOf({ id: projectId, name })] : []));
+      const found = await Promise.all(rows.map(({ projectId }) => stillThere(projectId ?? '', context)));
+      return found.filter((project) => project !== undefined).map(placeOf);
     },
     async isReachable(user, { projectId }) {
       return user.role === 'admin' || (await store.findProject(projectId))?.userId === user.userId;
     },
+    ownerFilter: async () => () => true,
+    nameOf: async (projectId, context) => (await stillThere(projectId, context))?.name ?? '',
     async clientsFor(projectId) {
       return (await store.findProject(projectId)) ? cloud.project({ projectId }) : home;
     },
     ownerMark: (owner) => ownerMark(store, owner),
+    async listProjects(user, context) {
+      const isAdmin = user.role === 'admin';
+      const rows = await (isAdmin ? store.allProjects() : store.projectsOf(user.userId));
+      const found = isAdmin
+        ? await home.keystone.listProjects({}, context)
+        : await Promise.all(rows.map(({ projectId }) => stillThere(projectId ?? '', context)));
+      const owners = new Map(rows.map((row) => [row.projectId, row.userId]));
+      return found
+        .filter((project) => project !== undefined)
+        .map((project) => ({ ...project, ownerId: owners.get(project.id) }));
+    },
+    async countFurther({ userId }) {
+      return (await store.projectsOf(userId)).filter((row) => !row.isDefault).length;
+    },
     makeProject: projects.makeFurther,
   };
 }
@@ -135,17 +163,21 @@ function perUser({ cloud, store, projects, known }: TenancyOptions): Tenancy {
 function shared({ cloud, store, known }: TenancyOptions): Tenancy {
   const clients = cloud.project('home');
 
-  async function place(context: CallContext): Promise<Place> {
+  async function theOne(context: CallContext): Promise<KeystoneProject> {
     const projectId = await clients.projectId(context);
-    // Credentials of one project may not always look projects up; then the id has to do for a name.
-    const project = await known.get(projectId, async () => {
+    // Credentials of one project may not look it up; then the id has to do for a name.
+    return await known.get(projectId, async () => {
       const own = await clients.keystone.listOwnProjects(context);
       const found = own.find(({ id }) => id === projectId);
       return (
         found ?? { id: projectId, name: projectId, domain_id: '', description: '', enabled: true, tags: [] }
       );
     });
-    return { projectId, projectName: project.name, clients };
+  }
+
+  async function place(context: CallContext): Promise<Place> {
+    const { id, name } = await theOne(context);
+    return { projectId: id, projectName: name, clients };
   }
 
   return {
@@ -159,8 +191,18 @@ function shared({ cloud, store, known }: TenancyOptions): Tenancy {
     reach: async (_user, context) => [await place(context)],
     isReachable: async (user, owned) =>
       user.role === 'admin' || owned.ownerMark === (await ownerMark(store, user)),
+    async ownerFilter(user) {
+      const mine = await ownerMark(store, user);
+      return (mark) => user.role === 'admin' || mark === mine;
+    },
+    async nameOf(projectId, context) {
+      const { id, name } = await theOne(context);
+      return id === projectId ? name : '';
+    },
     clientsFor: async () => clients,
     ownerMark: (owner) => ownerMark(store, owner),
+    listProjects: async (_user, context) => [{ ...(await theOne(context)), ownerId: undefined }],
+    countFurther: async () => 0,
     async makeProject() {
       throw new Failure({
         code: 'FAILED_PRECONDITION',

@@ -1,0 +1,78 @@
+// Images, flavors and zones, as the catalog holds them.
+
+import type { Handlers } from '#common/rpc-server.ts';
+import { AvailabilityZone, Flavor, Image } from '#proto/pucp/openstack/v1/openstack.ts';
+import type { OpenstackServiceServer } from '#proto/pucp/openstack/v1/openstack_service.ts';
+import type { AvailabilityZone as NovaZone } from '../api/nova.ts';
+import { aliasesOf } from '../names.ts';
+import { callContext, type Deps, utc } from './deps.ts';
+
+type CatalogHandlers = Pick<
+  Handlers<OpenstackServiceServer>,
+  'listImages' | 'listFlavors' | 'listAvailabilityZones'
+>;
+
+export function catalogHandlers({ catalog, tenancy, config }: Deps): CatalogHandlers {
+  return {
+    async listImages(_request, context) {
+      const within = callContext(context);
+      const place = await tenancy.findPlace(context.caller, within);
+      const found = await catalog.images(place?.projectId, within);
+      const images = found.map((image) =>
+        Image.fromPartial({
+          id: image.id,
+          name: image.name,
+          status: image.status,
+          visibility: image.visibility,
+          size: image.size ?? 0,
+          diskFormat: image.disk_format ?? '',
+          containerFormat: image.container_format ?? '',
+          minDisk: image.min_disk,
+          minRam: image.min_ram,
+          createdAt: utc(image.created_at),
+          updatedAt: utc(image.updated_at),
+          aliases: aliasesOf(image, found, config.images),
+        }),
+      );
+      return { images: images.sort((a, b) => a.name.localeCompare(b.name)) };
+    },
+
+    async listFlavors(_request, context) {
+      const found = await catalog.flavors(callContext(context));
+      const flavors = found.map((flavor) =>
+        Flavor.fromPartial({
+          id: flavor.id,
+          name: flavor.name,
+          vcpus: flavor.vcpus,
+          ram: flavor.ram,
+          disk: flavor.disk,
+          ephemeral: flavor['OS-FLV-EXT-DATA:ephemeral'],
+          swap: flavor.swap || 0,
+          rxtxFactor: 'rxtx_factor' in flavor ? Number(flavor.rxtx_factor) : 1,
+          isPublic: flavor['os-flavor-access:is_public'],
+          aliases: aliasesOf(flavor, found, config.flavors),
+        }),
+      );
+      return { flavors };
+    },
+
+    async listAvailabilityZones(_request, context) {
+      const within = callContext(context);
+      const isAdmin = context.caller.role === 'admin';
+      const zones = await (isAdmin ? catalog.zonesWithHosts(within) : catalog.zones(within));
+      const sorted = [...zones].sort((a, b) => a.zoneName.localeCompare(b.zoneName));
+      return {
+        availabilityZones: Object.fromEntries(sorted.map((zone) => [zone.zoneName, zoneView(zone)])),
+      };
+    },
+  };
+}
+
+function zoneView({ zoneName, zoneState, hosts }: NovaZone): AvailabilityZone {
+  return AvailabilityZone.fromPartial({
+    name: zoneName,
+    state: zoneState.available ? 'available' : 'unavailable',
+    hosts: Object.keys(hosts ?? {}).sort(),
+    description: `Availability zone ${zoneName}`,
+  });
+}

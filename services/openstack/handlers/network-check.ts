@@ -1,0 +1,83 @@
+// What can be wrong with a request for a network, without asking the cloud.
+
+import ipaddr from 'ipaddr.js';
+import type { FieldViolation } from '#common/errors.ts';
+import type { CreateNetworkRequest } from '#proto/pucp/openstack/v1/openstack_service.ts';
+import { isSliceId } from '../marks.ts';
+
+const TYPES = ['private', 'management', 'data', 'trunk', 'provider', 'external'];
+// Neutron's limits.
+const MAX_NAME = 255;
+const MAX_DNS_SERVERS = 5;
+
+export function* checkNetwork(request: CreateNetworkRequest, isAdmin: boolean): Generator<FieldViolation> {
+  const { networkName, cidr, gatewayIp, dnsNameservers, networkType, sliceId, isExternal } = request;
+  if (networkName.trim() === '' || networkName.length > MAX_NAME) {
+    yield { field: 'network_name', message: `must have 1 to ${MAX_NAME} characters` };
+  }
+  yield* checkCidr(cidr);
+  if (gatewayIp && !isInside(gatewayIp, cidr)) {
+    yield { field: 'gateway_ip', message: `"${gatewayIp}" is not an address of ${cidr || 'the cidr'}` };
+  }
+  if (dnsNameservers.length > MAX_DNS_SERVERS) {
+    yield { field: 'dns_nameservers', message: `at most ${MAX_DNS_SERVERS} name servers are possible` };
+  }
+  for (const [index, server] of dnsNameservers.entries()) {
+    if (!ipaddr.isValid(server) || server.includes('/')) {
+      yield { field: `dns_nameservers[${index}]`, message: `"${server}" is not an IP address` };
+    }
+  }
+  if (networkType !== '' && !TYPES.includes(networkType)) {
+    yield { field: 'network_type', message: `must be one of ${TYPES.join(', ')}` };
+  }
+  if (sliceId !== '' && !isSliceId(sliceId)) {
+    yield {
+      field: 'slice_id',
+      message: 'must have at most 40 letters, digits, dashes, dots and underscores',
+    };
+  }
+  if (isExternal && !isAdmin) {
+    yield { field: 'is_external', message: 'only admins make networks that lead outside' };
+  }
+}
+
+function* checkCidr(cidr: string): Generator<FieldViolation> {
+  if (cidr === '') {
+    yield { field: 'cidr', message: 'is missing: give the subnet, such as 192.168.100.0/24' };
+    return;
+  }
+  const parsed = parse(cidr);
+  if (!parsed) {
+    yield { field: 'cidr', message: `"${cidr}" is not a network such as 192.168.100.0/24` };
+    return;
+  }
+  const [address, prefix] = parsed;
+  const bits = address.kind() === 'ipv4' ? 32 : 128;
+  const network =
+    address.kind() === 'ipv4'
+      ? ipaddr.IPv4.networkAddressFromCIDR(cidr)
+      : ipaddr.IPv6.networkAddressFromCIDR(cidr);
+  if (network.toNormalizedString() !== address.toNormalizedString()) {
+    yield { field: 'cidr', message: `"${cidr}" has host bits: ${network.toString()}/${prefix} is meant` };
+  }
+  if (prefix < 8 || prefix > bits - 2) {
+    yield { field: 'cidr', message: `must have a prefix from /8 to /${bits - 2}` };
+  }
+}
+
+function isInside(address: string, cidr: string): boolean {
+  const parsed = parse(cidr);
+  if (!parsed || !ipaddr.isValid(address)) return false;
+  const inner = ipaddr.parse(address);
+  return inner.kind() === parsed[0].kind() && inner.match(parsed);
+}
+
+function parse(cidr: string): [ipaddr.IPv4 | ipaddr.IPv6, number] | undefined {
+  // ipaddr.js also takes addresses of fewer than four parts, as C's inet_aton does.
+  const isPlain = /^(\d+\.\d+\.\d+\.\d+|[0-9a-f:.]+:[0-9a-f:.]*)\/\d+$/i.test(cidr);
+  return isPlain && ipaddr.isValidCIDR(cidr) ? ipaddr.parseCIDR(cidr) : undefined;
+}
+
+export function ipVersionOf(cidr: string): 4 | 6 {
+  return cidr.includes(':') ? 6 : 4;
+}

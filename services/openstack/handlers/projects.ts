@@ -1,0 +1,134 @@
+// Projects: a user's own, all of Keystone's for an admin, and further ones made on request.
+
+import { Failure, type FieldViolation, invalid } from '#common/errors.ts';
+import type { Context, Handlers } from '#common/rpc-server.ts';
+import { Project } from '#proto/pucp/openstack/v1/openstack.ts';
+import type {
+  CreateProjectRequest,
+  OpenstackServiceServer,
+} from '#proto/pucp/openstack/v1/openstack_service.ts';
+import type { ProjectQuotas } from '../tables.ts';
+import { callContext, type Deps } from './deps.ts';
+import { pageOf } from './page.ts';
+
+type ProjectHandlers = Pick<Handlers<OpenstackServiceServer>, 'listProjects' | 'createProject'>;
+
+/** Further projects of a user who is no admin: each comes with quotas of its own. */
+const MAX_FURTHER = 10;
+/** What a user may give to others; admins give any role. */
+const HARMLESS_ROLES = ['member', 'reader'];
+
+export function projectHandlers({ tenancy, config }: Deps): ProjectHandlers {
+  return {
+    async listProjects(request, context) {
+      const all = await tenancy.listProjects(context.caller, callContext(context));
+      const { items, nextPageToken } = pageOf(all, request, { key: ({ name, id }) => `${name} ${id}` });
+      const projects = items.map(({ id, name, description, enabled, ownerId }) =>
+        Project.fromPartial({
+          id,
+          projectName: name,
+          openstackProjectId: id,
+          description,
+          userId: ownerId ?? 'system',
+          enabled,
+        }),
+      );
+      return { projects, nextPageToken };
+    },
+
+    async createProject(request, context) {
+      const { caller } = context;
+      const isAdmin = caller.role === 'admin';
+      const violations = check(request, config.quotas, isAdmin);
+      if (violations.length > 0) throw invalid(violations);
+      if (!isAdmin) await refuseTooMany(context);
+      const wanted = {
+        name: request.projectName,
+        description: request.description,
+        quotas: quotasOf(request),
+        members: request.members,
+      };
+      try {
+        const project = await tenancy.makeProject(caller, wanted, callContext(context));
+        return {
+          id: project.id,
+          projectName: project.name,
+          openstackProjectId: project.id,
+          message: 'Project created successfully',
+        };
+      } catch (error) {
+        throw nameTaken(error, request.projectName) ?? error;
+      }
+    },
+  };
+
+  async function refuseTooMany({ caller }: Context): Promise<void> {
+    const places = await tenancy.countFurther(caller);
+    if (places < MAX_FURTHER) return;
+    throw new Failure({
+      code: 'RESOURCE_EXHAUSTED',
+      reason: 'TOO_MANY_PROJECTS',
+      message: `You have ${places} projects besides your default one, and ${MAX_FURTHER} is the most`,
+      metadata: { used: String(places), limit: String(MAX_FURTHER) },
+    });
+  }
+}
+
+function quotasOf({ quotaVcpus, quotaRam, quotaDisk }: CreateProjectRequest): Partial<ProjectQuotas> {
+  return {
+    ...(quotaVcpus === undefined ? {} : { cores: quotaVcpus }),
+    ...(quotaRam === undefined ? {} : { ram: quotaRam }),
+    ...(quotaDisk === undefined ? {} : { gigabytes: quotaDisk }),
+  };
+}
+
+function check(request: CreateProjectRequest, most: ProjectQuotas, isAdmin: boolean): FieldViolation[] {
+  const violations: FieldViolation[] = [];
+  const name = request.projectName;
+  if (name.trim() === '' || name.length > 64) {
+    violations.push({ field: 'project_name', message: 'must have 1 to 64 characters' });
+  }
+  if (request.description.length > 2000) {
+    violations.push({ field: 'description', message: 'must have at most 2000 characters' });
+  }
+  const quotas = [
+    { field: 'quota_vcpus', value: request.quotaVcpus, limit: most.cores },
+    { field: 'quota_ram', value: request.quotaRam, limit: most.ram },
+    { field: 'quota_disk', value: request.quotaDisk, limit: most.gigabytes },
+  ];
+  for (const { field, value, limit } of quotas) {
+    if (value === undefined) continue;
+    const message = quotaMistake(value, limit, isAdmin);
+    if (message) violations.push({ field, message });
+  }
+  for (const [index, { user, role }] of request.members.entries()) {
+    if (user === '') violations.push({ field: `members[${index}].user`, message: 'is missing' });
+    // The role admin in any project rules the whole cloud: https://bugs.launchpad.net/keystone/+bug/968696
+    if (!isAdmin && role !== '' && !HARMLESS_ROLES.includes(role)) {
+      const message = `must be one of ${HARMLESS_ROLES.join(', ')}: only admins give "${role}"`;
+      violations.push({ field: `members[${index}].role`, message });
+    }
+  }
+  return violations;
+}
+
+function quotaMistake(value: number, limit: number, isAdmin: boolean): string | undefined {
+  if (value < (isAdmin ? -1 : 0)) return 'must not be negative';
+  if (!isAdmin && limit >= 0 && value > limit) return `must be at most ${limit}: only admins give more`;
+  return undefined;
+}
+
+function nameTaken(error: unknown, name: string): Failure | undefined {
+  if (!(error instanceof Failure)) return undefined;
+  if (error.code === 'ALREADY_EXISTS') {
+    return new Failure({
+      code: 'ALREADY_EXISTS',
+      reason: 'PROJECT_EXISTS',
+      message: `A project named "${name}" exists already: choose another name`,
+      cause: error,
+    });
+  }
+  // A member that was named, and that Keystone does not know.
+  if (error.code === 'NOT_FOUND') return invalid([{ field: 'members', message: error.message }]);
+  return undefined;
+}

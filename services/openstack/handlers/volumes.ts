@@ -1,0 +1,197 @@
+// Volumes, and putting them into servers. Nova attaches and detaches; Cinder keeps.
+
+import { Failure, type FieldViolation, invalid } from '#common/errors.ts';
+import type { Context, Handlers } from '#common/rpc-server.ts';
+import { Volume, type VolumeAttachment } from '#proto/pucp/openstack/v1/openstack.ts';
+import type {
+  CreateVolumeRequest,
+  OpenstackServiceServer,
+} from '#proto/pucp/openstack/v1/openstack_service.ts';
+import type { CinderVolume } from '../api/cinder.ts';
+import { ownerMarkOf, sliceOf, volumeLabels } from '../marks.ts';
+import { resolve, unknownName } from '../names.ts';
+import { callContext, type Deps, findReachable, utc } from './deps.ts';
+import { listOwned } from './listing.ts';
+import { pageOf } from './page.ts';
+
+type VolumeHandlers = Pick<
+  Handlers<OpenstackServiceServer>,
+  'listVolumes' | 'createVolume' | 'deleteVolume' | 'attachVolume' | 'detachVolume'
+>;
+
+export function volumeHandlers(deps: Deps): VolumeHandlers {
+  const { cloud, tenancy } = deps;
+  const home = cloud.project('home');
+
+  function find(id: string, context: Context): Promise<CinderVolume> {
+    return findReachable(tenancy, context, {
+      what: 'volume',
+      id,
+      find: () => home.cinder.getVolume(id, callContext(context)),
+      owned: (volume) => ({ projectId: projectOf(volume), ownerMark: ownerMarkOf(volume) }),
+    });
+  }
+
+  return {
+    async listVolumes(request, context) {
+      const volumes = await listOwned<CinderVolume>(tenancy, context, request, {
+        all: (projectId, within) =>
+          home.cinder.listVolumes({ allProjects: true, ...(projectId ? { projectId } : {}) }, within),
+        of: ({ clients }, within) => clients.cinder.listVolumes({}, within),
+        ownerMark: ownerMarkOf,
+        slice: sliceOf,
+      });
+      const { items, nextPageToken } = pageOf(volumes, request, {
+        key: ({ created_at, id }) => `${created_at} ${id}`,
+        descending: true,
+      });
+      return { volumes: items.map(volumeView), nextPageToken };
+    },
+
+    async createVolume(request, context) {
+      const { caller } = context;
+      const within = callContext(context);
+      const existing =
+        request.projectId === ''
+          ? await tenancy.findPlace(caller, within)
+          : await tenancy.named(caller, request.projectId, within);
+      const imageId = await check(deps, request, existing?.projectId, context);
+      const place = existing ?? (await tenancy.place(caller, within));
+      const volume = await place.clients.cinder
+        .createVolume(
+          {
+            name: request.name,
+            size: request.sizeGib,
+            ...(request.description === '' ? {} : { description: request.description }),
+            ...(imageId === undefined ? {} : { imageRef: imageId }),
+            ...(request.volumeType === '' ? {} : { volume_type: request.volumeType }),
+            ...(request.availabilityZone === '' ? {} : { availability_zone: request.availabilityZone }),
+            ...volumeLabels({ ownerMark: await tenancy.ownerMark(caller), sliceId: '' }),
+          },
+          within,
+        )
+        .catch((error: unknown) => {
+          // Cinder answers 404 for a type that it does not have.
+          if (!(error instanceof Failure) || error.code !== 'NOT_FOUND') throw error;
+          throw invalid([{ field: 'volume_type', message: error.message }]);
+        });
+      return volumeView({ 'os-vol-tenant-attr:tenant_id': place.projectId, ...volume });
+    },
+
+    async deleteVolume({ id }, context) {
+      const volume = await find(id, context);
+      const { cinder } = await tenancy.clientsFor(projectOf(volume), callContext(context));
+      if (volume.attachments.length > 0) throw busy(volume, 'detach it first');
+      await cinder.deleteVolume(id, callContext(context));
+      return { message: 'Volume deleted successfully' };
+    },
+
+    async attachVolume(request, context) {
+      const within = callContext(context);
+      const [volume, server] = await Promise.all([
+        find(request.id, context),
+        findReachable(tenancy, context, {
+          what: 'instance',
+          id: request.instanceId,
+          find: () => home.nova.getServer(request.instanceId, within),
+          owned: (one) => ({ projectId: one.tenant_id, ownerMark: ownerMarkOf(one) }),
+        }),
+      ]);
+      if (server.tenant_id !== projectOf(volume)) {
+        const message = `"${server.name}" lies in another project than volume "${volume.name}"`;
+        throw invalid([{ field: 'instance_id', message }]);
+      }
+      const there = volume.attachments.find((one) => one.server_id === server.id);
+      if (there) return attachmentView(there);
+      if (volume.status !== 'available') throw busy(volume, 'only an available volume can be attached');
+      const { nova } = await tenancy.clientsFor(server.tenant_id, within);
+      const device = request.device === '' ? undefined : request.device;
+      const made = await nova.attachVolume({ serverId: server.id, volumeId: volume.id, device }, within);
+      return attachmentView({ server_id: server.id, device: made.device });
+    },
+
+    async detachVolume(request, context) {
+      const within = callContext(context);
+      const volume = await find(request.id, context);
+      const places = volume.attachments.filter(
+        (one) => request.instanceId === '' || one.server_id === request.instanceId,
+      );
+      const [place] = places;
+      if (!place) return { message: 'Volume is not attached' };
+      if (places.length > 1) {
+        const message = `is missing: the volume is attached to ${places.map((one) => one.server_id).join(', ')}`;
+        throw invalid([{ field: 'instance_id', message }]);
+      }
+      const { nova } = await tenancy.clientsFor(projectOf(volume), within);
+      await nova.detachVolume({ serverId: place.server_id, volumeId: volume.id }, within);
+      return { message: 'Volume detached successfully' };
+    },
+  };
+}
+
+/** The id of the image to fill it with, if one is asked for. */
+async function check(
+  { catalog, config }: Deps,
+  request: CreateVolumeRequest,
+  projectId: string | undefined,
+  context: Context,
+): Promise<string | undefined> {
+  const violations: FieldViolation[] = [];
+  if (request.name.length > 255) {
+    violations.push({ field: 'name', message: 'must have at most 255 characters' });
+  }
+  if (request.sizeGib < 1) violations.push({ field: 'size_gib', message: 'must be at least 1' });
+  if (request.description.length > 255) {
+    violations.push({ field: 'description', message: 'must have at most 255 characters' });
+  }
+  const images = request.imageId === '' ? [] : await catalog.images(projectId, callContext(context));
+  const image = resolve(request.imageId, images, config.images);
+  if (request.imageId !== '' && !image) {
+    const message = unknownName('image', request.imageId, images, config.images);
+    violations.push({ field: 'image_id', message });
+  }
+  if (image && image.min_disk > request.sizeGib) {
+    violations.push({ field: 'size_gib', message: `image "${image.name}" needs ${image.min_disk} GiB` });
+  }
+  if (violations.length > 0) throw invalid(violations);
+  return image?.id;
+}
+
+// Absent only in answers to creation, where the project is known anyway.
+function projectOf(volume: CinderVolume): string {
+  return volume['os-vol-tenant-attr:tenant_id'] ?? '';
+}
+
+function busy({ name, id, status }: CinderVolume, advice: string): Failure {
+  return new Failure({
+    code: 'ABORTED',
+    reason: 'VOLUME_BUSY',
+    message: `Volume "${name || id}" is ${status}: ${advice}`,
+    metadata: { volume_id: id, status },
+    retryable: true,
+  });
+}
+
+function volumeView(volume: CinderVolume): Volume {
+  return Volume.fromPartial({
+    id: volume.id,
+    name: volume.name ?? '',
+    sizeGib: volume.size,
+    status: volume.status,
+    projectId: projectOf(volume),
+    attachments: volume.attachments.map(attachmentView),
+    bootable: volume.bootable === 'true',
+    volumeType: volume.volume_type ?? '',
+    availabilityZone: volume.availability_zone,
+    createdAt: utc(volume.created_at),
+    description: volume.description ?? '',
+    sliceId: sliceOf({ metadata: volume.metadata }),
+  });
+}
+
+function attachmentView(one: {
+  readonly server_id: string;
+  readonly device: string | null;
+}): VolumeAttachment {
+  return { instanceId: one.server_id, device: one.device ?? '' };
+}
