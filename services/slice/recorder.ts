@@ -1,0 +1,113 @@
+// From what a driver tells to what is kept: events in sentences, the state of each resource, a percentage that only
+// grows. Writes go in batches, as many as came while the one before was under way.
+
+import type { ConvergeEvent } from '#proto/pucp/driver/v1/driver_service.ts';
+import { type Resource, ResourceState } from '#proto/pucp/driver/v1/resource.ts';
+import { SliceEventType } from '#proto/pucp/slice/v1/slice_service.ts';
+import { kindOf, type NewEvent, type SliceRow } from './rows.ts';
+import type { WorkStore } from './work-store.ts';
+
+export type Recorder = {
+  /** Takes an event in; resolves at once unless far more came in than could be written. Throws what writing threw. */
+  add(event: ConvergeEvent): Promise<void>;
+  /** Resolves when everything is written. Throws what writing threw. */
+  flush(): Promise<void>;
+};
+
+export type RecorderOptions = {
+  readonly work: SliceRow;
+  readonly store: Pick<WorkStore, 'record'>;
+  /** Which part of the whole work this call is, in percent: a restart has two. */
+  readonly share: { readonly from: number; readonly to: number };
+  /** Called once, with what writing threw. */
+  readonly onFailure: (error: unknown) => void;
+};
+
+const MOST_PENDING = 1_000;
+
+export function createRecorder({ work, store, share, onFailure }: RecorderOptions): Recorder {
+  let events: NewEvent[] = [];
+  let resources: Resource[] = [];
+  let percent = 0;
+  let message = '';
+  let writing: Promise<void> | undefined;
+  let failure: { readonly error: unknown } | undefined;
+  const lastSaid = new Map<string, string>();
+
+  const write = async () => {
+    while (events.length > 0 && !failure) {
+      const batch = { events, resources, percent, message };
+      events = [];
+      resources = [];
+      await store.record(work, batch).catch((error: unknown) => {
+        failure = { error };
+        onFailure(error);
+      });
+    }
+    writing = undefined;
+  };
+  const flush = async () => {
+    await writing;
+    if (failure) throw failure.error;
+  };
+
+  return {
+    async add(event) {
+      percent = Math.max(percent, Math.round(share.from + ((share.to - share.from) * event.percent) / 100));
+      const said = toEvent(event, percent);
+      if (event.event?.$case === 'resource') {
+        const resource = event.event.value;
+        const key = `${kindOf(resource)} ${resource.name}`;
+        resources.push(resource);
+        if (said && lastSaid.get(key) === `${resource.state} ${said.message}`) return;
+        lastSaid.set(key, `${resource.state} ${said?.message ?? ''}`);
+      }
+      if (!said) return;
+      events.push(said);
+      message = said.message;
+      writing ??= write();
+      if (failure || events.length > MOST_PENDING) await flush();
+    },
+    flush,
+  };
+}
+
+function toEvent({ event, message }: ConvergeEvent, percent: number): NewEvent | undefined {
+  if (event?.$case === 'resource') {
+    const resource = event.value;
+    const isBroken = resource.state === ResourceState.BROKEN;
+    return {
+      type: isBroken ? SliceEventType.ERROR : SliceEventType.RESOURCE,
+      resourceKind: kindOf(resource),
+      resourceName: resource.name,
+      resourceState: stateWord(resource.state),
+      message: message || sentence(resource),
+      percent,
+    };
+  }
+  if (event?.$case === 'result' || message === '') return undefined;
+  return { type: SliceEventType.PROGRESS, message, percent };
+}
+
+/** A resource's state as the API writes it: `failed` for what the cloud gave up. */
+function stateWord(state: ResourceState): string {
+  if (state === ResourceState.BROKEN) return 'failed';
+  return state.replace('RESOURCE_STATE_', '').toLowerCase();
+}
+
+const SAID: Readonly<Record<ResourceState, string>> = {
+  RESOURCE_STATE_UNSPECIFIED: 'is wished for',
+  RESOURCE_STATE_PENDING: 'waits for its turn',
+  RESOURCE_STATE_CREATING: 'is being created',
+  RESOURCE_STATE_UPDATING: 'is being changed',
+  RESOURCE_STATE_READY: 'is ready',
+  RESOURCE_STATE_BROKEN: 'failed',
+  RESOURCE_STATE_DELETING: 'is being removed',
+  RESOURCE_STATE_DELETED: 'is gone',
+};
+
+function sentence(resource: Resource): string {
+  const kind = kindOf(resource).replaceAll('_', ' ');
+  const who = `${kind.charAt(0).toUpperCase()}${kind.slice(1)} ${resource.name}`;
+  return `${who} ${SAID[resource.state]}${resource.message === '' ? '' : `: ${resource.message}`}`;
+}

@@ -1,0 +1,110 @@
+// Puts the slice service together and starts it.
+
+import { randomUUID } from 'node:crypto';
+import { createIdentity } from '#common/caller.ts';
+import { openDatabase } from '#common/database.ts';
+import type { HealthReport } from '#common/health.ts';
+import type { Log } from '#common/log.ts';
+import { createMetrics } from '#common/metrics.ts';
+import { followRevocations } from '#common/revocations.ts';
+import { service, startRpcServer } from '#common/rpc-server.ts';
+import { type SliceServiceServer, SliceServiceService } from '#proto/pucp/slice/v1/slice_service.ts';
+import type { SliceConfig } from './config.ts';
+import { connectDrivers, type Drivers } from './drivers.ts';
+import { sliceHandlers } from './handlers.ts';
+import { migrations } from './migrations/all.ts';
+import { listen } from './notifications.ts';
+import { openQueue } from './queue.ts';
+import { createReconciler } from './reconciler.ts';
+import { CHANNEL } from './rows.ts';
+import { createStore, type Store } from './store.ts';
+import { createWorkStore } from './work-store.ts';
+import { startWorkers } from './workers.ts';
+
+/** What a test may choose; the clock and an unhurried pace if not given. */
+export type SliceSurroundings = {
+  readonly now?: () => number;
+  readonly sweepMs?: number;
+  readonly backoff?: { readonly baseMs: number; readonly maxMs: number };
+};
+
+/** Starts the slice service. Rejects if the database does not answer or the port is taken. */
+export async function startSlice(
+  config: SliceConfig,
+  log: Log,
+  { now = Date.now, sweepMs = 2_000, backoff = { baseMs: 1_000, maxMs: 30_000 } }: SliceSurroundings = {},
+): Promise<{ port: number; close(): Promise<void> }> {
+  const { databaseUrl: url } = config;
+  // Closed in the opposite order, also when the start fails half-way.
+  const closers: (() => Promise<void> | void)[] = [];
+  const close = async () => {
+    for (const one of closers.splice(0).reverse()) await one();
+  };
+  try {
+    const knex = await openDatabase({ url, schema: 'slice', migrations, log, poolMax: config.databasePool });
+    closers.push(() => knex.destroy());
+    const queue = await openQueue({ url, log });
+    closers.push(queue.close);
+    const notifications = listen({ url, channel: CHANNEL, log });
+    closers.push(notifications.close);
+
+    const signer = createIdentity({ secret: config.jwtSecret });
+    const revocations = followRevocations({ authUrl: config.authServiceUrl, identity: signer, log });
+    closers.push(revocations.close);
+    const identity = createIdentity({ secret: config.jwtSecret, isRevoked: revocations.isRevoked });
+    const drivers = connectDrivers(config.driverUrls, signer);
+    closers.push(drivers.close);
+
+    const metrics = createMetrics('slice');
+    const store = createStore(knex, { queue, now });
+    const workStore = createWorkStore(knex, { now });
+    const reconciler = createReconciler({ store: workStore, drivers, notifications, log, metrics, backoff });
+    const workers = await startWorkers({
+      queue,
+      store: workStore,
+      reconciler,
+      concurrency: config.workers,
+      sweepMs,
+      log,
+    });
+    closers.push(workers.close);
+
+    const closing = new AbortController();
+    const handlers = sliceHandlers({
+      store,
+      drivers,
+      notifications,
+      specLimits: config.specLimits,
+      userLimits: config.userLimits,
+      newId: randomUUID,
+      closing: closing.signal,
+    });
+    const server = await startRpcServer({
+      name: 'slice',
+      host: config.host,
+      port: config.port,
+      services: [service<SliceServiceServer>(SliceServiceService, handlers)],
+      identity,
+      log,
+      metrics,
+      health: () => healthOf(store, drivers),
+    });
+    closers.push(async () => {
+      closing.abort();
+      await server.close();
+    });
+    return { port: server.port, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function healthOf(store: Store, drivers: Drivers): Promise<HealthReport> {
+  const ready = await store.ping().then(
+    () => true,
+    () => false,
+  );
+  const names = drivers.configured.map((one) => one.name);
+  return { ready, details: { database: ready ? 'ok' : 'unreachable', drivers: names } };
+}

@@ -1,0 +1,209 @@
+// A driver of a cloud in memory, behind real gRPC on loopback: what the tests of the slice service talk to. Its answers
+// can be held back and made to fail, and it keeps count of what was asked.
+
+import type { Identity } from '#common/caller.ts';
+import { Failure, throwIfAborted } from '#common/errors.ts';
+import { silentLog } from '#common/log.ts';
+import { createMetrics } from '#common/metrics.ts';
+import { service, startRpcServer } from '#common/rpc-server.ts';
+import { wait } from '#common/time.ts';
+import {
+  type ConvergeEvent,
+  type ConvergeRequest,
+  ConvergeResult,
+  type DriverServiceServer,
+  DriverServiceService,
+  Outcome,
+  type Violation,
+} from '#proto/pucp/driver/v1/driver_service.ts';
+import { Power, Resource, ResourceState } from '#proto/pucp/driver/v1/resource.ts';
+import { Infrastructure } from '#proto/pucp/slice/v1/slice.ts';
+
+export type FakeDriver = Awaited<ReturnType<typeof startFakeDriver>>;
+
+/** What a converge is to end with instead of its result. */
+export type Fault =
+  | { readonly result: Partial<ConvergeResult> }
+  | { readonly error: Failure }
+  | { readonly silent: true };
+
+const FLAVORS: Readonly<Record<string, { vcpus: number; ram: number; disk: number }>> = {
+  small: { vcpus: 1, ram: 1536, disk: 10 },
+  large: { vcpus: 4, ram: 6144, disk: 40 },
+};
+const IMAGES = ['ubuntu-20.04'];
+
+export async function startFakeDriver({ identity, port = 0 }: { identity: Identity; port?: number }) {
+  /** By slice, by `kind name`. */
+  const world = new Map<string, Map<string, Resource>>();
+  const fences = new Map<string, number>();
+  const running = new Map<string, AbortController>();
+  const calls: (ConvergeRequest & { actor: string | undefined; userId: string; requestId: string })[] = [];
+  const faults: Fault[] = [];
+  let gate: Promise<void> | undefined;
+  let open: (() => void) | undefined;
+  let overlaps = 0;
+
+  async function* converge(request: ConvergeRequest, signal: AbortSignal): AsyncGenerator<ConvergeEvent> {
+    const id = request.scope?.sliceId ?? '';
+    const held = world.get(id) ?? new Map<string, Resource>();
+    world.set(id, held);
+    const desired = new Map(request.desired.map((resource) => [keyOf(resource), resource]));
+    const steps = [
+      ...[...held.values()].filter((resource) => !desired.has(keyOf(resource))).reverse(),
+      ...request.desired.filter((resource) => !isEqual(resource, held.get(keyOf(resource)))),
+    ];
+    for (const [index, step] of steps.entries()) {
+      while (gate) await Promise.race([gate, wait(20, signal)]);
+      throwIfAborted(signal);
+      const percent = Math.round(((index + 1) / (steps.length + 1)) * 100);
+      const isWanted = desired.has(keyOf(step));
+      const before = isWanted ? ResourceState.CREATING : ResourceState.DELETING;
+      yield told({ ...step, state: before }, percent);
+      if (isWanted) held.set(keyOf(step), made(step, index));
+      else held.delete(keyOf(step));
+      const after = held.get(keyOf(step)) ?? { ...step, state: ResourceState.DELETED };
+      yield told(after, percent);
+    }
+    const fault = faults.shift();
+    if (fault && 'error' in fault) throw fault.error;
+    if (fault && 'silent' in fault) return;
+    if (fault?.result.outcome === Outcome.ROLLED_BACK) held.clear();
+    const observed = [...held.values()];
+    const result = ConvergeResult.fromPartial({
+      outcome: Outcome.CONVERGED,
+      projectId: 'project-1',
+      observed,
+    });
+    yield { percent: 100, message: '', event: { $case: 'result', value: { ...result, ...fault?.result } } };
+  }
+
+  const server = await startRpcServer({
+    name: 'driver',
+    host: '127.0.0.1',
+    port,
+    identity,
+    log: silentLog,
+    metrics: createMetrics('driver'),
+    health: async () => ({ ready: true }),
+    services: [
+      service<DriverServiceServer>(DriverServiceService, {
+        async validate({ desired }) {
+          const violations: Violation[] = [];
+          const totals = { totalVcpus: 0, totalRam: 0, totalDisk: 0 };
+          for (const { name, kind } of desired) {
+            if (kind?.$case !== 'server' || !kind.value.spec) continue;
+            const { image, flavor } = kind.value.spec;
+            const wrong = (field: string, message: string) =>
+              violations.push({ resourceKind: 'server', resourceName: name, field, message });
+            if (image !== '' && !IMAGES.includes(image)) wrong('image', `there is no image "${image}"`);
+            const size = FLAVORS[flavor];
+            if (flavor !== '' && !size) wrong('flavor', `there is no flavor "${flavor}"`);
+            totals.totalVcpus += size?.vcpus ?? 0;
+            totals.totalRam += size?.ram ?? 0;
+            totals.totalDisk += size?.disk ?? 0;
+          }
+          return { violations, totals };
+        },
+        async *converge(request, { signal, caller, requestId }) {
+          const id = request.scope?.sliceId ?? '';
+          if (request.fence <= (fences.get(id) ?? 0)) {
+            throw new Failure({ code: 'ABORTED', reason: 'FENCED', message: 'a later worker has come' });
+          }
+          fences.set(id, request.fence);
+          calls.push({ ...request, actor: caller.actor, userId: caller.userId, requestId });
+          if (running.has(id)) overlaps += 1;
+          running.get(id)?.abort();
+          const own = new AbortController();
+          running.set(id, own);
+          try {
+            yield* converge(request, AbortSignal.any([signal, own.signal]));
+          } finally {
+            if (running.get(id) === own) running.delete(id);
+          }
+        },
+        observe: async ({ scope }) => ({
+          observed: [...(world.get(scope?.sliceId ?? '')?.values() ?? [])],
+          projectId: 'project-1',
+        }),
+        getCapacity: async () => ({
+          hosts: [
+            {
+              hostname: 'worker1',
+              infrastructure: Infrastructure.OPENSTACK,
+              zoneName: 'nova',
+              status: 'up',
+              totalVcpus: 12,
+              totalRam: 24_576,
+              totalDisk: 150,
+              usedVcpus: 3,
+              usedRam: 0,
+              usedDisk: 0,
+              availableVcpus: 9,
+              availableRam: 24_576,
+              availableDisk: 150,
+            },
+          ],
+          zones: [{ name: 'nova', infrastructure: Infrastructure.OPENSTACK, isActive: true }],
+          flavors: FLAVORS,
+        }),
+      }),
+    ],
+  });
+
+  return {
+    port: server.port,
+    url: `http://127.0.0.1:${server.port}`,
+    /** Every converge that was let in, in order. */
+    calls,
+    /** How often a converge began while another for the same slice ran. */
+    overlaps: () => overlaps,
+    /** What the cloud holds of a slice, as `kind name`. */
+    holds: (id: string) => [...(world.get(id)?.keys() ?? [])].sort(),
+    /** The power of a slice's server. */
+    power(id: string, name: string): Power | undefined {
+      const server = world.get(id)?.get(`server ${name}`)?.kind;
+      return server?.$case === 'server' ? server.value.spec?.power : undefined;
+    },
+    isBusy: (id: string) => running.has(id),
+    /** The next converges end so, one each. */
+    failNext: (...next: Fault[]) => faults.push(...next),
+    /** No converge takes another step until the release. */
+    hold() {
+      gate = new Promise((done) => {
+        open = done;
+      });
+    },
+    release() {
+      gate = undefined;
+      open?.();
+    },
+    close: server.close,
+  };
+}
+
+function told(resource: Resource, percent: number): ConvergeEvent {
+  return { percent, message: '', event: { $case: 'resource', value: resource } };
+}
+
+function keyOf(resource: Resource): string {
+  return `${resource.kind?.$case} ${resource.name}`;
+}
+
+function isEqual(wished: Resource, held: Resource | undefined): boolean {
+  return JSON.stringify(wished.kind?.value.spec) === JSON.stringify(held?.kind?.value.spec);
+}
+
+function made(wished: Resource, index: number): Resource {
+  const resource = Resource.decode(Resource.encode(wished).finish());
+  const { kind } = resource;
+  if (kind?.$case === 'port') {
+    const ipAddress = kind.value.spec?.ipAddress || `192.168.100.${10 + index}`;
+    kind.value.status = { ipAddress, macAddress: `fa:16:3e:00:00:${10 + index}` };
+  }
+  if (kind?.$case === 'server') {
+    const status = kind.value.spec?.power === Power.OFF ? 'shutoff' : 'active';
+    kind.value.status = { status, host: 'worker1', replacements: 0 };
+  }
+  return { ...resource, cloudId: `id-of-${keyOf(wished).replace(' ', '-')}`, state: ResourceState.READY };
+}

@@ -1,0 +1,204 @@
+// A slice as its users see it: what they asked for, joined with what the clouds hold.
+
+import { layoutOf, type PlannedNetwork } from '#engine/spec/attach.ts';
+import { gatewayOf, outsideNetworks, portNames } from '#engine/spec/compile.ts';
+import { Power, type Resource, ResourceState } from '#proto/pucp/driver/v1/resource.ts';
+import {
+  Infrastructure,
+  type Interface,
+  type Network,
+  type Node,
+  type NodeSpec,
+  type ResourceTotals,
+  type Slice,
+  SliceState,
+} from '#proto/pucp/slice/v1/slice.ts';
+import type { SliceChange, SliceStatus } from '#proto/pucp/slice/v1/slice_service.ts';
+import type { SliceRow } from './rows.ts';
+
+type Kind = NonNullable<Resource['kind']>['$case'];
+type Held = { find(kind: Kind, name: string): Resource | undefined };
+
+const NODE_STATES = ['pending', 'build', 'active', 'shutoff', 'error', 'deleting'];
+
+/** The whole of a slice. */
+export function sliceView(row: SliceRow, resources: readonly Resource[]): Slice {
+  const { spec } = row;
+  const layout = layoutOf(spec);
+  const held = index(resources);
+  const outside = outsideNetworks(spec, layout);
+  const networks = layout.networks.map((planned) =>
+    networkView(planned, { row, held, gateway: gatewayOf(planned, outside.has(planned.spec.name)) }),
+  );
+  const nodes = nodeViews(row, resources);
+  return {
+    id: row.id,
+    userId: row.user_id,
+    username: row.username,
+    name: spec.name,
+    description: spec.description,
+    infrastructure: spec.infrastructure,
+    status: row.status,
+    errorMessage: row.error_message,
+    nodes,
+    networks,
+    connections: layout.links.map(({ source, target, network }) => ({
+      sourceName: source,
+      targetName: target,
+      networkName: network,
+      source,
+      target,
+      network,
+    })),
+    nodeCount: nodes.length,
+    networkCount: networks.length,
+    ...totalsOf(row),
+    openstackProjectId: spec.infrastructure === Infrastructure.LINUX ? '' : row.project_id,
+    availabilityZone: spec.availabilityZone,
+    placementPolicy: spec.placementPolicy || 'balanced',
+    templateId: spec.templateId,
+    percent: row.percent,
+    createdAt: row.created_at.toISOString(),
+    updatedAt: row.updated_at.toISOString(),
+    deployedAt: row.deployed_at?.toISOString(),
+    deletedAt: row.deleted_at?.toISOString(),
+  };
+}
+
+/** What a request to change a slice answers. */
+export function changeView(row: SliceRow, message: string): SliceChange {
+  return {
+    id: row.id,
+    sliceId: row.id,
+    name: row.name,
+    message,
+    status: row.status,
+    infrastructure: row.spec.infrastructure,
+    resources: totalsOf(row),
+    openstackProjectId: row.spec.infrastructure === Infrastructure.LINUX ? '' : row.project_id,
+  };
+}
+
+/** A slice at a glance. */
+export function statusView(row: SliceRow, resources: readonly Resource[]): SliceStatus {
+  return {
+    id: row.id,
+    name: row.name,
+    status: row.status,
+    message: row.status === SliceState.ERROR ? row.error_message : row.message,
+    percent: row.percent,
+    nodes: nodeViews(row, resources),
+  };
+}
+
+/** The nodes in the order of the spec. */
+export function nodeViews(row: SliceRow, resources: readonly Resource[]): Node[] {
+  const { spec } = row;
+  const layout = layoutOf(spec);
+  const ports = portNames(spec, layout);
+  const held = index(resources);
+  return spec.nodes.map((node) => {
+    const interfaces = (layout.attachments.get(node.name) ?? []).map((network) =>
+      interfaceView(network, held.find('port', ports.get(`${node.name}/${network}`) ?? '')),
+    );
+    return nodeView(node, { row, interfaces, server: held.find('server', node.name) });
+  });
+}
+
+function nodeView(
+  node: NodeSpec,
+  { row, interfaces, server }: { row: SliceRow; interfaces: Interface[]; server: Resource | undefined },
+): Node {
+  const isPlaced = node.infrastructure !== Infrastructure.UNSPECIFIED;
+  const infrastructure = isPlaced ? node.infrastructure : row.spec.infrastructure;
+  const vmId = server?.cloudId ?? '';
+  const status = server?.kind?.$case === 'server' ? server.kind.value.status : undefined;
+  return {
+    id: node.name,
+    name: node.name,
+    image: node.image,
+    flavor: node.flavor,
+    status: nodeStatus(server),
+    ipAddress: interfaces[0]?.ipAddress ?? '',
+    vmId,
+    openstackInstanceId: infrastructure === Infrastructure.OPENSTACK ? vmId : '',
+    assignedHost: status?.host ?? '',
+    interfaces,
+    internetAccess: node.internetAccess,
+    managementIp: node.managementIp,
+    errorMessage: server?.state === ResourceState.BROKEN ? server.message : '',
+    infrastructure,
+    networks: node.networks,
+    availabilityZone: node.availabilityZone,
+  };
+}
+
+function nodeStatus(server: Resource | undefined): string {
+  if (server?.kind?.$case !== 'server') return 'pending';
+  const { spec, status } = server.kind.value;
+  const word = status?.status ?? '';
+  switch (server.state) {
+    case ResourceState.BROKEN:
+      return 'error';
+    case ResourceState.DELETING:
+    case ResourceState.DELETED:
+      return 'deleting';
+    case ResourceState.UNSPECIFIED:
+    case ResourceState.PENDING:
+      return 'pending';
+    case ResourceState.CREATING:
+    case ResourceState.UPDATING:
+      if (word === '') return 'build';
+      break;
+    case ResourceState.READY:
+      if (word === '') return spec?.power === Power.OFF ? 'shutoff' : 'active';
+      break;
+  }
+  return NODE_STATES.includes(word) ? word : 'unknown';
+}
+
+function interfaceView(network: string, port: Resource | undefined): Interface {
+  const status = port?.kind?.$case === 'port' ? port.kind.value.status : undefined;
+  return { network, ipAddress: status?.ipAddress ?? '', macAddress: status?.macAddress ?? '' };
+}
+
+function networkView(
+  { spec }: PlannedNetwork,
+  { row, held, gateway }: { row: SliceRow; held: Held; gateway: string },
+): Network {
+  const network = held.find('network', spec.name);
+  const subnet = held.find('subnet', spec.name);
+  const segment = network?.kind?.$case === 'network' ? network.kind.value.status?.segmentationId : 0;
+  const isOpenstack = row.spec.infrastructure === Infrastructure.OPENSTACK;
+  return {
+    id: spec.name,
+    name: spec.name,
+    cidr: spec.cidr,
+    gateway,
+    dnsServers: spec.dnsServers,
+    vlanId: segment || spec.vlanId,
+    networkType: spec.networkType,
+    internetAccess: spec.internetAccess,
+    status: networkStatus(network, subnet),
+    openstackNetworkId: isOpenstack ? (network?.cloudId ?? '') : '',
+    openstackSubnetId: isOpenstack ? (subnet?.cloudId ?? '') : '',
+  };
+}
+
+function networkStatus(network: Resource | undefined, subnet: Resource | undefined): string {
+  const states = [network?.state, subnet?.state];
+  if (states.includes(ResourceState.BROKEN)) return 'error';
+  if (states.includes(ResourceState.DELETING)) return 'deleting';
+  return states.every((state) => state === ResourceState.READY || state === ResourceState.UPDATING)
+    ? 'active'
+    : 'pending';
+}
+
+function totalsOf(row: SliceRow): ResourceTotals {
+  return { totalVcpus: row.total_vcpus, totalRam: row.total_ram, totalDisk: row.total_disk };
+}
+
+function index(resources: readonly Resource[]): Held {
+  const byKey = new Map(resources.map((resource) => [`${resource.kind?.$case} ${resource.name}`, resource]));
+  return { find: (kind, name) => byKey.get(`${kind} ${name}`) };
+}
