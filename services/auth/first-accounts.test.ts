@@ -137,3 +137,14 @@ test('what an admin did to a demo account holds over a restart on the sandbox', 
   const [row] = await query(`select count(*) from users`);
   assert.equal(row?.count, '2');
 });
+
+test('an admin whose password was taken away in the database gets a new one at the next start', async (t) => {
+  const url = await testDatabaseUrl();
+  const first = await runAuth(t, url, REAL);
+  const token = await first.token('admin', printedPassword(first));
+  const query = await openQueries(t, url);
+  await query(`update auth.users set password_hash = null where role = 'admin'`);
+  const second = await runAuth(t, url, withPassword('correct-horse-9'));
+  await second.token('admin', 'correct-horse-9');
+  await assert.rejects(second.client.validate({}, { token }), VOID);
+});
