@@ -82,6 +82,14 @@ test('a failure arrives with its code, reason, violations, metadata and delay', 
   assert.deepEqual(error.violations, [{ field: 'username', message: 'is locked' }]);
 });
 
+test('a token that has ended keeps nobody from logging in', async () => {
+  await using running = await startAuthLike({
+    login: async (_, { caller }) => ({ token: caller.role, user: undefined, expiresIn: 1 }),
+  });
+  const answer = await running.client.login({ username: 'ana', password: '' }, { token: 'an old one' });
+  assert.equal(answer.token, 'guest');
+});
+
 test('a bug says nothing of itself', async () => {
   await using running = await startAuthLike({});
   await assert.rejects(running.client.login({ username: '', password: '' }), {

@@ -14,7 +14,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Log } from '#common/log.ts';
@@ -69,10 +69,14 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   });
   const exited = new Promise<void>((done) => child.once('exit', () => done()));
   await untilReady(child.stderr, exited);
+  // The server alone keeps nobody's process alive.
+  child.unref();
+  (child.stderr as Socket).unref();
   return {
     url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
     pid: child.pid ?? 0,
     async close() {
+      child.ref();
       child.kill('SIGINT');
       await exited;
     },

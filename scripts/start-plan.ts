@@ -1,6 +1,9 @@
 // What `npm start` will run, and with which environment. Everything is checked here, with the processes' own readers, so
 // that all mistakes come in one message before anything starts.
 
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { baseShape, fields, invalidConfig, loadConfig } from '#common/config.ts';
 import { Failure } from '#common/errors.ts';
 import { readConfig as readGateway } from '../gateway/config.ts';
@@ -55,6 +58,9 @@ export function planStart(environment: Environment): Plan {
     SLICE_SERVICE_URL: environment.SLICE_SERVICE_URL || at(own.SLICE_PORT),
     OPENSTACK_SERVICE_URL: environment.OPENSTACK_SERVICE_URL || at(own.OPENSTACK_PORT),
     DEMO_USERS: String(usesSandbox),
+    JWT_SECRET_KEY:
+      environment.JWT_SECRET_KEY ||
+      (environment.ENVIRONMENT === 'production' ? undefined : secretOf(own.DATA_DIR)),
     ...(usesSandbox ? sandboxCloud(own.SANDBOX_PORT) : {}),
   };
   const complete = { ...env, DATABASE_URL: env.DATABASE_URL || 'postgres://localhost/checked-later' };
@@ -122,6 +128,16 @@ function sandboxCloud(port: number): Record<string, string> {
 
 function sandboxAbout(port: number): string {
   return `OpenStack in memory, Keystone at http://127.0.0.1:${port}/identity/v3 (admin, ${SANDBOX_PASSWORD})`;
+}
+
+// A mesh of one machine makes its own secret: the published one would let anyone sign tokens.
+function secretOf(dataDir: string): string {
+  const file = join(dataDir, 'jwt.secret');
+  if (!existsSync(file)) {
+    mkdirSync(dataDir, { recursive: true });
+    writeFileSync(file, randomBytes(48).toString('base64url'), { mode: 0o600 });
+  }
+  return readFileSync(file, 'utf8').trim();
 }
 
 function collect<T>(problems: Set<string>, read: () => T): T | undefined {

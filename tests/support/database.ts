@@ -5,7 +5,6 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after } from 'node:test';
 import pg from 'pg';
 import { silentLog } from '#common/log.ts';
 import { startEmbeddedPostgres } from '../../scripts/embedded-postgres.ts';
@@ -36,9 +35,9 @@ async function findServer(): Promise<string> {
     log: silentLog,
     durable: false,
   });
-  after(async () => {
-    await postgres.close();
-    rmSync(folder, { recursive: true, force: true });
+  process.once('exit', () => {
+    process.kill(postgres.pid, 'SIGKILL');
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   });
   return postgres.url;
 }
