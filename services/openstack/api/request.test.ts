@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 import { context, failureOf, startFakeCloud, until } from './testing/fake-cloud.ts';
 import { globalRequestId, parseRetryAfter } from './wire.ts';
 
@@ -131,6 +132,36 @@ test('no more requests are under way than allowed', async () => {
   await Promise.all(Array.from({ length: 30 }, () => nova.listFlavors(context())));
   assert.ok(most <= 3, `${most} at once`);
   assert.equal(fake.requests.length, 30);
+});
+
+test('a call that waits for a free connection leaves the line when it is called off', async () => {
+  await using fake = await startFakeCloud({ settings: { maxConnections: 1 } });
+  const gate = Promise.withResolvers<void>();
+  fake.on('GET', flavors, async () => {
+    await gate.promise;
+    return { json: { flavors: [] } };
+  });
+  const { nova } = fake.cloud.project('home');
+  const first = nova.listFlavors(context());
+  await until(() => fake.requests.length === 1, 'the first request arrives');
+  const controller = new AbortController();
+  const second = nova.listFlavors({ signal: controller.signal });
+  const third = nova.listFlavors(context());
+  controller.abort();
+  assert.equal((await failureOf(second)).code, 'CANCELLED');
+  gate.resolve();
+  assert.deepEqual(await Promise.all([first, third]), [[], []]);
+  assert.equal(fake.requests.length, 2);
+});
+
+test('no token and no password lies in a failure, whatever is logged of it', async () => {
+  await using fake = await startFakeCloud({ settings: { requestTimeoutMs: 100 } });
+  for (const fault of ['hang', 'reset'] as const) {
+    fake.on('GET', flavors, { fault });
+    const failure = await failureOf(fake.cloud.project('home').nova.listFlavors(context()));
+    const everything = inspect(failure, { depth: 20, showHidden: true });
+    assert.doesNotMatch(everything, /token-1|secret/);
+  }
 });
 
 test('the request id goes along, and the cloud’s own comes back in records and failures', async () => {

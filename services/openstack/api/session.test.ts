@@ -14,6 +14,22 @@ function guardFlavors(fake: FakeCloud): void {
   );
 }
 
+/** A session by itself, with a clock to turn. */
+function openSession(fake: FakeCloud, clock: { now: number }) {
+  const settings = {
+    authUrl: `${fake.url}/identity`,
+    auth: { type: 'password', username: 'admin', password: 'x', userDomainName: 'Default' },
+    interface: 'public',
+    connectTimeoutMs: 1_000,
+    requestTimeoutMs: 5_000,
+    maxConnections: 2,
+  } as const;
+  const wire = createWire(settings, { log: silentLog });
+  const closed = new AbortController().signal;
+  const session = createSession({ settings, scope: 'home', wire, closed, now: () => clock.now });
+  return { session, [Symbol.dispose]: wire.close };
+}
+
 test('callers at the same time share one token', async () => {
   await using fake = await startFakeCloud();
   guardFlavors(fake);
@@ -57,16 +73,29 @@ test('a service that refuses every token is asked twice and no more', async () =
   assert.equal(fake.tokenRequests.length, 2);
 });
 
-test('a token is renewed before it ends', async () => {
-  await using fake = await startFakeCloud({ tokenLifeMs: 400 });
-  guardFlavors(fake);
-  const { nova } = fake.cloud.project('home');
-  await nova.listFlavors(context());
-  await nova.listFlavors(context());
-  const before = fake.tokenRequests.length;
-  const deadline = Date.now() + 10_000;
-  while (fake.tokenRequests.length === before && Date.now() < deadline) await nova.listFlavors(context());
-  assert.equal(fake.tokenRequests.length, before + 1);
+test('a token is renewed two minutes before it ends, or half-way if it lives shortly', async () => {
+  for (const [tokenLifeMs, renewedAfterMs] of [
+    [3_600_000, 3_480_000],
+    [60_000, 30_000],
+  ] as const) {
+    await using fake = await startFakeCloud({ tokenLifeMs });
+    const clock = { now: Date.now() };
+    using opened = openSession(fake, clock);
+    const first = await opened.session.token(context());
+    clock.now += renewedAfterMs - 1;
+    assert.equal((await opened.session.token(context())).id, first.id);
+    clock.now += 1;
+    assert.notEqual((await opened.session.token(context())).id, first.id);
+  }
+});
+
+test('whoever comes late with a refused token gets the one fetched meanwhile', async () => {
+  await using fake = await startFakeCloud();
+  using opened = openSession(fake, { now: Date.now() });
+  const refused = await opened.session.token(context());
+  const renewed = await opened.session.renew(refused, context());
+  assert.equal((await opened.session.renew(refused, context())).id, renewed.id);
+  assert.equal(fake.tokenRequests.length, 2);
 });
 
 test('while Keystone is away the old token serves as long as it lives', async () => {
@@ -74,33 +103,15 @@ test('while Keystone is away the old token serves as long as it lives', async ()
   await using fake = await startFakeCloud({
     tokenLifeMs: 60_000,
     onToken: () => (isAway ? { status: 503, text: 'away' } : undefined),
-    settings: { breakerVolume: 1_000 },
   });
-  guardFlavors(fake);
   const clock = { now: Date.now() };
-  const settings = {
-    authUrl: `${fake.url}/identity`,
-    auth: { type: 'password', username: 'admin', password: 'x', userDomainName: 'Default' },
-    interface: 'public',
-    connectTimeoutMs: 1_000,
-    requestTimeoutMs: 5_000,
-    maxConnections: 2,
-  } as const;
-  const wire = createWire(settings, { log: silentLog });
-  const session = createSession({
-    settings,
-    scope: 'home',
-    wire,
-    closed: new AbortController().signal,
-    now: () => clock.now,
-  });
-  const token = await session.token(context());
+  using opened = openSession(fake, clock);
+  const token = await opened.session.token(context());
   isAway = true;
   clock.now += 45_000;
-  assert.equal((await session.token(context())).id, token.id);
+  assert.equal((await opened.session.token(context())).id, token.id);
   clock.now += 45_000;
-  await assert.rejects(session.token(context()), { reason: 'CLOUD_ERROR' });
-  wire.close();
+  await assert.rejects(opened.session.token(context()), { reason: 'CLOUD_ERROR' });
 });
 
 test('a wrong configured password is the operator’s trouble and never says that the user is not logged in', async () => {

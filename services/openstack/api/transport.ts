@@ -117,7 +117,7 @@ function transportFailure(
       message: `${title} could not ${what}: its answer is larger than ${tooLargeBytes} bytes`,
       retryable: false,
       metadata: { service },
-      cause: error,
+      cause: bare(error),
     });
   }
   // A caller's deadline that a service used up for a second or more says as much about the service as our own limit does.
@@ -132,7 +132,7 @@ function transportFailure(
       message: `${title} could not ${what}: no ${connecting ? 'connection' : 'answer'} within ${Math.round(ms)} ms`,
       retryable: true,
       metadata: { service, ...(connecting ? { sent: NEVER_SENT } : {}) },
-      cause: error,
+      cause: bare(error),
     });
   }
   const code = error instanceof RequestError ? error.code : '';
@@ -142,11 +142,19 @@ function transportFailure(
     message: `${title} could not ${what}: the connection failed (${code || 'unknown error'})`,
     retryable: true,
     metadata: { service, ...(NEVER_CONNECTED.has(code) ? { sent: NEVER_SENT } : {}) },
-    cause: error,
+    cause: bare(error),
   });
 }
 
 function isDeadline(reason: unknown): boolean {
   if (reason instanceof Failure) return reason.code === 'DEADLINE_EXCEEDED';
   return reason instanceof DOMException && reason.name === 'TimeoutError';
+}
+
+/** got's errors carry the whole request, token and password included: only what happened is kept. */
+function bare(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  const kept = new Error(error.message);
+  kept.name = error.name;
+  return kept;
 }
