@@ -9,6 +9,8 @@ import type { Message } from './schema.ts';
 import { WELL_KNOWN } from './well-known.ts';
 
 export const MAX_DEPTH = 32;
+/** How many mistakes get a hint at what was meant: looking for one is dear. */
+export const MAX_HINTS = 50;
 const INT32 = { min: -(2 ** 31), max: 2 ** 31 - 1 };
 const UINT32 = { min: 0, max: 2 ** 32 - 1 };
 const INT64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n };
@@ -34,10 +36,8 @@ export function readMessage(type: protobuf.Type, value: unknown, at: string, rea
     const path = at === '' ? name : `${at}.${name}`;
     const field = findField(type, name);
     if (!field) {
-      reading.problems.push({
-        field: path,
-        message: `unknown field${didYouMean(name, Object.keys(type.fields))}`,
-      });
+      const hint = reading.problems.length < MAX_HINTS ? didYouMean(name, Object.keys(type.fields)) : '';
+      reading.problems.push({ field: path, message: `unknown field${hint}` });
       continue;
     }
     // The mapping reads null as "not set".
@@ -110,15 +110,16 @@ function readValue(field: protobuf.Field, value: unknown, at: string, reading: R
 }
 
 function readEnumValue(type: protobuf.Enum, value: unknown, at: string, reading: Reading): unknown {
-  const names = enumNames(type);
-  const expected = `one of ${names.join(', ')}`;
-  if (typeof value !== 'string' && typeof value !== 'number') return note(reading, at, expected, value);
   // Clients send back what they were given, and some write an enum that is not set as "".
   if (value === '') return 0;
-  const number = readEnum(type, value);
+  const isKind = typeof value === 'string' || typeof value === 'number';
+  const number = isKind ? readEnum(type, value) : undefined;
   if (number !== undefined) return number;
-  const shown = typeof value === 'string' ? `"${value.slice(0, 40)}"${didYouMean(value, names)}` : value;
-  reading.problems.push({ field: at, message: `expected ${expected}, got ${shown}` });
+  const names = enumNames(type);
+  const hint =
+    typeof value === 'string' && reading.problems.length < MAX_HINTS ? didYouMean(value, names) : '';
+  const got = typeof value === 'string' ? `"${value.slice(0, 40)}"` : isKind ? value : show(value);
+  reading.problems.push({ field: at, message: `expected one of ${names.join(', ')}, got ${got}${hint}` });
   return undefined;
 }
 

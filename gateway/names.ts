@@ -2,10 +2,20 @@
 
 import type protobuf from 'protobufjs';
 
+const fieldsByName = new Map<protobuf.Type, ReadonlyMap<string, protobuf.Field>>();
+
 /** A field by its proto name or in lowerCamelCase. */
 export function findField(type: protobuf.Type, name: string): protobuf.Field | undefined {
-  if (Object.hasOwn(type.fields, name)) return type.fields[name];
-  return type.fieldsArray.find((field) => camelCase(field.name) === name);
+  let byName = fieldsByName.get(type);
+  if (!byName) {
+    const fields = type.fieldsArray;
+    byName = new Map([
+      ...fields.map((field) => [camelCase(field.name), field] as const),
+      ...fields.map((field) => [field.name, field] as const),
+    ]);
+    fieldsByName.set(type, byName);
+  }
+  return byName.get(name);
 }
 
 /** The number of an enum value given as `active`, `ACTIVE`, `SLICE_STATE_ACTIVE`, `4` or 4. */

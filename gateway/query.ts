@@ -1,7 +1,7 @@
 // From a query string to message fields: nested names (`filter.zone=a`), repeated keys, enums, numbers and booleans.
 
 import protobuf from 'protobufjs';
-import { type Reading, readField } from './json-reader.ts';
+import { MAX_HINTS, type Reading, readField } from './json-reader.ts';
 import { didYouMean, findField } from './names.ts';
 import type { Message } from './schema.ts';
 import { WELL_KNOWN } from './well-known.ts';
@@ -42,7 +42,7 @@ export function readQuery(
     const fields = fieldPath(type, name);
     const field = fields?.at(-1);
     if (!fields || !field || !isTextField(field)) {
-      const known = queryNames(type, taken);
+      const known = reading.problems.length < MAX_HINTS ? queryNames(type, taken) : [];
       reading.problems.push({ field: name, message: `unknown query parameter${didYouMean(name, known)}` });
       continue;
     }
