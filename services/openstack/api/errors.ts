@@ -112,7 +112,7 @@ export function cloudFailure(answer: CloudAnswer): Failure {
 
 function advice(reason: string, said: string): string {
   if (reason === 'AUTHENTICATION_FAILED') {
-    return `OpenStack does not accept the credentials this orchestrator is configured with (${said}); an operator must correct them`;
+    return `OpenStack does not accept the user, password or project this orchestrator is configured with (${said}); an operator must correct them`;
   }
   if (reason === 'CLOUD_FORBIDDEN') {
     return `the credentials this orchestrator is configured with may not do that (${said})`;

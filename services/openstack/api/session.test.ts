@@ -156,6 +156,16 @@ test('an application credential is sent without a scope, which it carries itself
   });
 });
 
+test('an application credential is not taken for a project that is not its own', async () => {
+  await using fake = await startFakeCloud({
+    settings: { auth: { type: 'application_credential', id: 'ac', secret: 's' } },
+  });
+  const { cloud } = fake;
+  assert.equal(await cloud.project({ projectId: 'home-id' }).projectId(context()), 'home-id');
+  const failure = await failureOf(cloud.project({ projectId: 'other' }).projectId(context()));
+  assert.equal(failure.reason, 'PROJECT_ACCESS_DENIED');
+});
+
 test('a token given without a project is used as it is', async () => {
   await using fake = await startFakeCloud({
     settings: { auth: { type: 'token', token: 'given' }, projectName: undefined },

@@ -68,7 +68,10 @@ export function createSession({ settings, scope, wire, closed, now = Date.now }:
             { ...base, method: 'POST', json: { auth: authBody(settings, scope) } },
             { signal: closed },
           );
-      return readToken(answer, asIs ? auth.token : undefined, now());
+      const token = readToken(answer, asIs ? auth.token : undefined, now());
+      // An application credential always gets its own project's token, whichever was meant.
+      if (scope !== 'home' && token.projectId !== scope.projectId) throw noAccess(scope.projectId, undefined);
+      return token;
     } catch (error) {
       throw scope !== 'home' && isRefusal(error) ? noAccess(scope.projectId, error) : error;
     }
