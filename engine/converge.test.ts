@@ -1,0 +1,316 @@
+// The engine's laws, over slices at random.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Failure } from '#common/errors.ts';
+import { OnFailure, Outcome } from '#proto/pucp/driver/v1/driver_service.ts';
+import { Resource } from '#proto/pucp/driver/v1/resource.ts';
+import { DEFAULT_LIMITS } from './environment.ts';
+import { type Call, createFakeCloud, type Fault } from './testing/fake-cloud.ts';
+import { assertEqualWorld, run } from './testing/run.ts';
+import { createVirtualClock } from './testing/virtual-clock.ts';
+import { shapes, wishOf } from './testing/wishes.ts';
+
+const FAST = { numRuns: 40 };
+
+/** Fails the nth call that changes the cloud, or all calls that look like it. */
+function faultAt(at: number, fault: Fault, forEver = false): (call: Call) => Fault {
+  let count = 0;
+  let victim: string | undefined;
+  const name = (call: Call): string => `${call.verb} ${call.kind} ${call.names.join(',')}`;
+  return (call) => {
+    if (call.verb === 'list') return 'none';
+    if (count++ === at) victim = name(call);
+    else if (!forEver || victim !== name(call)) return 'none';
+    return fault;
+  };
+}
+
+test('a slice is deployed, and deploying it again asks for nothing', async () => {
+  await fc.assert(
+    fc.asyncProperty(shapes, async (shape) => {
+      const clock = createVirtualClock();
+      const cloud = createFakeCloud({ clock });
+      const desired = wishOf(shape);
+      assert.equal((await run({ cloud, clock, desired })).outcome, Outcome.CONVERGED);
+      assertEqualWorld(cloud, desired);
+      const before = cloud.calls.length;
+      assert.equal((await run({ cloud, clock, desired })).outcome, Outcome.CONVERGED);
+      const after = cloud.calls.slice(before);
+      assert.equal(after.filter(({ verb }) => verb !== 'list').length, 0);
+      assert.equal(after.length, 6, 'one list a kind');
+    }),
+    FAST,
+  );
+});
+
+test('a call that fails once, before or after its effect or late, ends as if nothing had happened', async () => {
+  const faults = fc.constantFrom<Fault>('before', 'after', 'late', 'breaks');
+  await fc.assert(
+    fc.asyncProperty(shapes, fc.nat(25), faults, async (shape, at, fault) => {
+      const clock = createVirtualClock();
+      const cloud = createFakeCloud({ clock, fault: faultAt(at, fault) });
+      const desired = wishOf(shape);
+      const result = await run({ cloud, clock, desired, onFailure: OnFailure.ROLLBACK });
+      assert.equal(result.errorMessage, '');
+      assertEqualWorld(cloud, desired);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('a creation that fails for ever leaves nothing behind when asked to roll back', async () => {
+  const faults = fc.constantFrom<Fault>('before', 'after', 'terminal', 'breaks');
+  await fc.assert(
+    fc.asyncProperty(shapes, fc.nat(8), faults, async (shape, at, fault) => {
+      const clock = createVirtualClock();
+      let failed = false;
+      const inject = faultAt(at, fault, true);
+      const cloud = createFakeCloud({
+        clock,
+        fault: (call) => {
+          if (call.verb !== 'create') return 'none';
+          const what = inject(call);
+          if (what !== 'none') failed = true;
+          return what;
+        },
+      });
+      const desired = wishOf(shape);
+      const result = await run({ cloud, clock, desired, onFailure: OnFailure.ROLLBACK });
+      if (failed && fault !== 'after' && !(fault === 'breaks' && result.outcome === Outcome.CONVERGED)) {
+        assert.equal(result.outcome, Outcome.ROLLED_BACK);
+        assert.notEqual(result.errorMessage, '');
+        assertEqualWorld(cloud, []);
+      } else {
+        assert.equal(result.outcome, Outcome.CONVERGED);
+        assertEqualWorld(cloud, desired);
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('what was made stays after a failure when asked to keep it, and the next run goes on from there', async () => {
+  await fc.assert(
+    fc.asyncProperty(shapes, fc.nat(10), async (shape, at) => {
+      const clock = createVirtualClock();
+      const cloud = createFakeCloud({ clock, fault: faultAt(at, 'terminal') });
+      const desired = wishOf(shape);
+      const first = await run({ cloud, clock, desired });
+      if (first.outcome === Outcome.FAILED) assert.match(first.errorMessage, /could not be created: no/);
+      assert.equal((await run({ cloud, clock, desired })).outcome, Outcome.CONVERGED);
+      assertEqualWorld(cloud, desired);
+      const creates = cloud.calls.filter(({ verb }) => verb === 'create').length;
+      const names = new Set(
+        cloud.calls.filter(({ verb }) => verb === 'create').map((c) => `${c.kind} ${c.names}`),
+      );
+      assert.ok(creates <= names.size + 1, 'nothing was made twice');
+    }),
+    FAST,
+  );
+});
+
+test('a run that is called off at any moment is finished by the next one', async () => {
+  await fc.assert(
+    fc.asyncProperty(shapes, fc.nat(30), fc.boolean(), async (shape, at, destroys) => {
+      const clock = createVirtualClock();
+      const controller = new AbortController();
+      let count = 0;
+      const cloud = createFakeCloud({
+        clock,
+        fault: () => {
+          if (count++ === at) controller.abort();
+          return 'none';
+        },
+      });
+      const desired = wishOf(shape);
+      try {
+        await run({ cloud, clock, desired, signal: controller.signal, onFailure: OnFailure.ROLLBACK });
+      } catch (error) {
+        assert.ok(error instanceof Failure && error.code === 'CANCELLED', String(error));
+      }
+      const callsAfter = cloud.calls.length;
+      for (const call of cloud.calls.slice(0, callsAfter)) assert.ok(call.endMs >= call.startMs);
+      const next = destroys ? [] : desired;
+      assert.equal((await run({ cloud, clock, desired: next })).outcome, Outcome.CONVERGED);
+      assertEqualWorld(cloud, next);
+    }),
+    { numRuns: 80 },
+  );
+});
+
+test('a slice is destroyed to the last resource, whichever call fails once', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      shapes,
+      fc.nat(20),
+      fc.constantFrom<Fault>('none', 'before', 'after'),
+      async (shape, at, fault) => {
+        const clock = createVirtualClock();
+        let broken = false;
+        const inject = faultAt(at, fault);
+        const cloud = createFakeCloud({ clock, fault: (call) => (broken ? inject(call) : 'none') });
+        await run({ cloud, clock, desired: wishOf(shape) });
+        broken = true;
+        assert.equal((await run({ cloud, clock, desired: [] })).outcome, Outcome.CONVERGED);
+        assertEqualWorld(cloud, []);
+      },
+    ),
+    FAST,
+  );
+});
+
+test('a changed slice keeps what did not change', async () => {
+  await fc.assert(
+    fc.asyncProperty(shapes, shapes, async (one, other) => {
+      const clock = createVirtualClock();
+      const cloud = createFakeCloud({ clock });
+      await run({ cloud, clock, desired: wishOf(one) });
+      const before = new Map(
+        cloud.world().map(({ resource }) => [resource.cloudId, JSON.stringify(resource.kind)]),
+      );
+      const desired = wishOf(other);
+      assert.equal((await run({ cloud, clock, desired })).outcome, Outcome.CONVERGED);
+      assertEqualWorld(cloud, desired);
+      const wished = new Set(desired.map(({ name, kind }) => `${name} ${JSON.stringify(kind)}`));
+      const kept = cloud.world().filter(({ resource }) => before.has(resource.cloudId));
+      const networks = [...before].filter(([, kind]) => kind.includes('"network","value"')).length;
+      const common = Math.min(one.routed.length, other.routed.length);
+      assert.ok(
+        kept.length >= common * 2,
+        `${kept.length} kept of ${networks} networks, ${wished.size} wished`,
+      );
+    }),
+    FAST,
+  );
+});
+
+test('lists that lag behind make no duplicate', async () => {
+  await fc.assert(
+    fc.asyncProperty(shapes, async (shape) => {
+      const clock = createVirtualClock();
+      const cloud = createFakeCloud({ clock, lagMs: 4_000 });
+      const desired = wishOf(shape);
+      assert.equal((await run({ cloud, clock, desired })).outcome, Outcome.CONVERGED);
+      await clock.wait(10_000, new AbortController().signal);
+      assertEqualWorld(cloud, desired);
+    }),
+    FAST,
+  );
+});
+
+test('duplicates are removed and the one in use is kept', async () => {
+  const clock = createVirtualClock();
+  const cloud = createFakeCloud({ clock });
+  const desired = wishOf({ routed: [true], servers: [[0]] });
+  await run({ cloud, clock, desired });
+  const used = new Set(cloud.world().flatMap(({ uses }) => uses));
+  for (const { resource, uses } of cloud.world()) {
+    cloud.plant({
+      resource: { ...resource, cloudId: `a-${resource.cloudId}`, message: '' },
+      uses,
+      replacements: 0,
+    });
+  }
+  assert.equal((await run({ cloud, clock, desired })).outcome, Outcome.CONVERGED);
+  assertEqualWorld(cloud, desired);
+  for (const id of used)
+    assert.ok(
+      cloud.world().some(({ resource }) => resource.cloudId === id),
+      `${id} was kept`,
+    );
+});
+
+test('steps without a path between them run side by side, within the bound', async () => {
+  const clock = createVirtualClock();
+  const cloud = createFakeCloud({ clock });
+  const desired = wishOf({ routed: [false, false], servers: Array.from({ length: 20 }, (_, n) => [n % 2]) });
+  await run({ cloud, clock, desired, limits: { inFlight: 8 } });
+  const creates = cloud.calls.filter(({ verb }) => verb === 'create');
+  assert.deepEqual(
+    creates.slice(0, 3).map(({ kind, names }) => `${kind} ${names.length}`),
+    ['network 2', 'subnet 2', 'port 20'],
+  );
+  const servers = creates.filter(({ kind }) => kind === 'server');
+  const together = servers.map(
+    (call) => servers.filter((c) => c.startMs <= call.startMs && c.endMs > call.startMs).length,
+  );
+  assert.equal(Math.max(...together), 8);
+});
+
+test('waiting costs one list a tick however many servers are being built', async () => {
+  const lists = async (servers: number): Promise<number> => {
+    const clock = createVirtualClock();
+    const cloud = createFakeCloud({ clock, buildMs: 20_000 });
+    await run({ cloud, clock, desired: wishOf({ routed: [false], servers: Array(servers).fill([0]) }) });
+    return cloud.calls.filter(({ verb, kind }) => verb === 'list' && kind === 'server').length;
+  };
+  assert.ok((await lists(40)) <= (await lists(1)) + 2);
+});
+
+test('the percentage never falls and ends at 100', async () => {
+  const clock = createVirtualClock();
+  const cloud = createFakeCloud({ clock, fault: faultAt(3, 'breaks') });
+  const { reports } = await run({ cloud, clock, desired: wishOf({ routed: [true], servers: [[0], [0]] }) });
+  const percents = reports.map(({ percent }) => percent);
+  assert.deepEqual(
+    percents,
+    percents.toSorted((a, b) => a - b),
+  );
+  assert.ok(percents.every((percent) => percent >= 0 && percent <= 100));
+});
+
+test('a server that the cloud gives up is replaced as often as allowed and then named', async () => {
+  const clock = createVirtualClock();
+  const cloud = createFakeCloud({ clock, fault: ({ kind }) => (kind === 'server' ? 'breaks' : 'none') });
+  const desired = wishOf({ routed: [false], servers: [[0]] });
+  const result = await run({ cloud, clock, desired, limits: { replacements: 2 } });
+  assert.equal(result.outcome, Outcome.FAILED);
+  assert.equal(result.reason, 'SERVER_BROKEN');
+  assert.match(
+    result.errorMessage,
+    /server "vm0" was given up by the cloud \(made anew 2 times\): no valid host/,
+  );
+  assert.equal(cloud.calls.filter(({ verb, kind }) => verb === 'create' && kind === 'server').length, 3);
+});
+
+test('a cloud that cannot be listed is reported as such, to be tried again', async () => {
+  const clock = createVirtualClock();
+  const cloud = createFakeCloud({ clock, fault: ({ verb }) => (verb === 'list' ? 'before' : 'none') });
+  await assert.rejects(
+    run({ cloud, clock, desired: [], onFailure: OnFailure.ROLLBACK }),
+    (error) => error instanceof Failure && error.code === 'UNAVAILABLE' && error.retryable,
+  );
+  assert.ok(clock.now() >= DEFAULT_LIMITS.unreachableMs);
+});
+
+test('no effect happens that the journal did not announce', async () => {
+  const clock = createVirtualClock();
+  const cloud = createFakeCloud({ clock, fault: faultAt(2, 'after') });
+  const { entries } = await run({ cloud, clock, desired: wishOf({ routed: [true], servers: [[0], [0]] }) });
+  const open = new Set<string>();
+  for (const { step, phase } of entries) {
+    if (phase === 'begin') assert.ok(!open.has(step), `${step} begun twice at once`);
+    else assert.ok(open.has(step), `${step} ended before it was begun`);
+    if (phase === 'begin') open.add(step);
+    else open.delete(step);
+  }
+  assert.equal(open.size, 0);
+});
+
+test('a wish that contradicts itself is refused with every mistake', async () => {
+  const clock = createVirtualClock();
+  const cloud = createFakeCloud({ clock });
+  const port = Resource.fromPartial({
+    name: 'p',
+    kind: { $case: 'port', value: { spec: { network: 'n', subnet: 's' } } },
+  });
+  await assert.rejects(run({ cloud, clock, desired: [port, port] }), (error) => {
+    assert.ok(error instanceof Failure);
+    assert.equal(error.code, 'INVALID_ARGUMENT');
+    assert.equal(error.violations.length, 5);
+    return true;
+  });
+  assert.equal(cloud.calls.length, 0);
+});

@@ -1,0 +1,150 @@
+// The one function that deploys, changes, repairs, resumes and destroys: look, plan, run, and look again until what is
+// equals what is wished, or a failure that will not go away stops it.
+
+import { Failure } from '#common/errors.ts';
+import type { ConvergeResult } from '#proto/pucp/driver/v1/driver_service.ts';
+import { OnFailure, Outcome } from '#proto/pucp/driver/v1/driver_service.ts';
+import { Resource, ResourceState } from '#proto/pucp/driver/v1/resource.ts';
+import { type Environment, retryDelayMs } from './environment.ts';
+import { execute } from './executor.ts';
+import { checkWish } from './graph.ts';
+import { type Found, type Key, type Kinds, keyOf, kindOf } from './kind.ts';
+import { isEmpty, type Plan, plan, summarize } from './plan.ts';
+import { createProgress, type Progress } from './progress.ts';
+import { brokenFailure } from './watch.ts';
+import { createWorld } from './world.ts';
+
+export type Wish = { readonly desired: readonly Resource[]; readonly onFailure: OnFailure };
+
+/** How it ended; the caller adds what it alone knows. */
+export type Converged = Omit<ConvergeResult, 'projectId'>;
+
+/**
+ * Makes the cloud equal to the wish. Resolves also when that failed for good. Throws INVALID_ARGUMENT for a wish that
+ * contradicts itself, CANCELLED when the signal ended it, and what the cloud answered if it cannot be listed.
+ */
+export async function converge(wish: Wish, environment: Environment): Promise<Converged> {
+  checkWish(wish.desired);
+  const progress = createProgress(environment.report);
+  try {
+    const observed = await reach(wish.desired, environment, progress);
+    return { outcome: Outcome.CONVERGED, errorMessage: '', reason: '', observed };
+  } catch (error) {
+    const failure = terminalFailure(error, environment);
+    return wish.onFailure === OnFailure.ROLLBACK && wish.desired.length > 0
+      ? await rollBack(failure, environment, progress)
+      : failed(failure, await observe(environment));
+  }
+}
+
+/** Lists everything of the slice, each with its state. */
+export async function observe(environment: Environment): Promise<Resource[]> {
+  return asObserved(await createWorld(environment).lookAtAll(), environment.kinds);
+}
+
+async function reach(
+  desired: readonly Resource[],
+  environment: Environment,
+  progress: Progress,
+): Promise<Resource[]> {
+  const { kinds, limits, log, scope } = environment;
+  const world = createWorld(environment);
+  const replaced = new Map<Key, number>();
+  const patience = createPatience(environment);
+  for (;;) {
+    const found = await world.lookAtAll();
+    const mayReplace = (key: Key): boolean => (replaced.get(key) ?? 0) < limits.replacements;
+    const next = plan({ desired, found, kinds, mayReplace });
+    if (isEmpty(next, kinds)) {
+      progress.finish();
+      return asObserved(found, kinds);
+    }
+    for (const broken of next.broken) {
+      if (!broken.replaced) throw brokenFailure(broken.found, broken.reason);
+      const key = keyOf(broken.found.resource);
+      replaced.set(key, (replaced.get(key) ?? 0) + 1);
+    }
+    await patience.check(next);
+    const summary = summarize(next);
+    log.info({ slice_id: scope.sliceId, summary }, 'plan');
+    progress.say(summary || 'waiting for what is under way');
+    patience.note(await execute({ plan: next, world, environment, progress, replaced }));
+  }
+}
+
+/**
+ * Each further plan within a run means that the cloud was not as the last one thought. The same plan again is tried
+ * later and later, and not for ever.
+ */
+function createPatience(environment: Environment): {
+  check(next: Plan): Promise<void>;
+  note(problem: Failure | undefined): void;
+} {
+  const { clock, limits, signal } = environment;
+  let same = '';
+  let sinceMs = 0;
+  let times = 0;
+  let last: Failure | undefined;
+  return {
+    async check(next) {
+      const work = next.steps.map(({ id, action }) => (action === 'keep' ? '' : id)).join('\n');
+      if (work !== same) {
+        same = work;
+        sinceMs = clock.now();
+        times = 0;
+        return;
+      }
+      if (clock.now() - sinceMs > limits.stepMs) throw last ?? notConverging();
+      await clock.wait(retryDelayMs(times++, undefined, environment), signal);
+    },
+    note(problem) {
+      last = problem;
+    },
+  };
+}
+
+function notConverging(): Failure {
+  return new Failure({
+    code: 'ABORTED',
+    reason: 'NOT_CONVERGING',
+    message:
+      'The cloud does not come to equal the wish; something else may be changing the resources of the slice',
+    retryable: false,
+  });
+}
+
+async function rollBack(failure: Failure, environment: Environment, progress: Progress): Promise<Converged> {
+  progress.say(`rolling back: ${failure.message}`);
+  try {
+    const observed = await reach([], environment, progress);
+    return { ...failed(failure, observed), outcome: Outcome.ROLLED_BACK };
+  } catch (error) {
+    const second = terminalFailure(error, environment);
+    const result = failed(failure, await observe(environment));
+    return { ...result, errorMessage: `${failure.message}. Rolling back failed too: ${second.message}` };
+  }
+}
+
+/** A failure to be told as a result. Being called off and a cloud that cannot be reached are none: they are thrown on. */
+function terminalFailure(error: unknown, { log, scope, signal }: Environment): Failure {
+  if (!(error instanceof Failure) || error.retryable || signal.aborted) throw error;
+  log.warn({ slice_id: scope.sliceId, reason: error.reason, cause: error }, 'convergence failed');
+  return error;
+}
+
+function failed(failure: Failure, observed: Resource[]): Converged {
+  return { outcome: Outcome.FAILED, errorMessage: failure.message, reason: failure.reason, observed };
+}
+
+function asObserved(found: readonly Found[], kinds: Kinds): Resource[] {
+  return found.map(({ resource }) => {
+    const readiness = kinds[kindOf(resource)].readiness(resource);
+    const message = readiness.state === 'ready' ? '' : readiness.reason;
+    const state = {
+      ready: ResourceState.READY,
+      waiting: ResourceState.CREATING,
+      broken: ResourceState.BROKEN,
+    }[readiness.state];
+    return Resource.fromPartial({ ...resource, state, message });
+  });
+}

@@ -1,0 +1,268 @@
+// Runs a plan: each step as soon as what it needs is ready, side by side, a bounded number of calls at a time, creations
+// of one kind in batches. Waiting is one list per kind and tick (`watch.ts`). Truth is what lists say.
+
+import { cancelled, Failure } from '#common/errors.ts';
+import { ResourceState } from '#proto/pucp/driver/v1/resource.ts';
+import { type Environment, retryDelayMs } from './environment.ts';
+import type { Entry } from './journal.ts';
+import type { Found, Key, Refs } from './kind.ts';
+import type { Plan } from './plan.ts';
+import type { Progress } from './progress.ts';
+import { createTask, makes, resourceOf, stateUnderWay, type Task, terminal } from './task.ts';
+import { createWatch } from './watch.ts';
+import type { World } from './world.ts';
+
+export type ExecuteOptions = {
+  readonly plan: Plan;
+  readonly world: World;
+  readonly environment: Environment;
+  readonly progress: Progress;
+  /** How often each resource was replaced in this run; counted on here. */
+  readonly replaced: Map<Key, number>;
+};
+
+/** Attempts at changing or removing something before a new plan is made: the world may not be what the plan thought. */
+const ATTEMPTS_PER_PLAN = 4;
+
+/**
+ * Resolves when every step is done, or can only be judged by a new plan, with what last went wrong. Throws, after all that is under way has ended:
+ * the failure that will not go away by itself, or CANCELLED. No work is begun once either is known.
+ */
+export async function execute({
+  plan,
+  world,
+  environment,
+  progress,
+  replaced,
+}: ExecuteOptions): Promise<Failure | undefined> {
+  const { kinds, clock, limits, journal, log, scope, signal } = environment;
+  const tasks = new Map(plan.steps.map((step) => [step.id, createTask(step, kinds)]));
+  const ids = new Map<Key, string>();
+  // Once begun, a call that changes the cloud is never cut off: its effect would be unknown.
+  const effects = { scope, signal: new AbortController().signal };
+  const wakeup = createWakeup(environment);
+  let running = 0;
+  let failure: Failure | undefined;
+  let lastProblem: Failure | undefined;
+
+  const refs: Refs = {
+    id(kind, name) {
+      const id = ids.get(`${kind}/${name}`);
+      if (id) return id;
+      throw new Error(`${kind}/${name} was needed before it was ready`);
+    },
+  };
+  for (const task of tasks.values()) {
+    if (task.found && task.step.desired) ids.set(task.step.key, task.found.resource.cloudId);
+  }
+  const watch = createWatch({ tasks, world, environment, progress, replaced, finish, adopt, stop });
+  count();
+
+  signal.addEventListener('abort', wakeup.wake);
+  try {
+    for (;;) {
+      const stopped = failure !== undefined || signal.aborted;
+      if (!stopped) startWhatCan();
+      if (!stopped && watch.isDue()) begin(watch.look);
+      if (running === 0 && (stopped || nextMs() === undefined)) break;
+      await wakeup.next(stopped ? undefined : nextMs());
+    }
+  } finally {
+    signal.removeEventListener('abort', wakeup.wake);
+  }
+  if (failure) throw failure;
+  if (signal.aborted) throw cancelled(signal.reason);
+  return lastProblem;
+
+  function begin(work: () => Promise<void>): void {
+    running++;
+    work()
+      .catch((error: unknown) => stop(asFailure(error)))
+      .finally(() => {
+        running--;
+        wakeup.wake();
+      });
+  }
+
+  function stop(reason: Failure): void {
+    failure ??= reason;
+  }
+
+  function isFull(): boolean {
+    return running - (watch.isLooking() ? 1 : 0) >= limits.inFlight;
+  }
+
+  function isStartable(task: Task): boolean {
+    return task.state === 'pending' && task.needs.every((id) => tasks.get(id)?.state === 'done');
+  }
+
+  function startWhatCan(): void {
+    const now = clock.now();
+    const startable = [...tasks.values()].filter((task) => isStartable(task) && task.notBeforeMs <= now);
+    for (const batch of inBatches(startable, (task) => (makes(task) ? kinds[task.kind].maxBatch : 1))) {
+      if (isFull()) return;
+      for (const task of batch) {
+        task.state = 'running';
+        task.attempts++;
+        task.attemptedMs = now;
+        task.startedMs ??= now;
+      }
+      begin(() => run(batch));
+    }
+  }
+
+  /** Milliseconds until something may be begun although nothing ends; undefined if nothing ever will. */
+  function nextMs(): number | undefined {
+    // When all calls that may be in flight are, only the end of one of them makes a difference.
+    const startable = isFull() ? [] : [...tasks.values()].filter(isStartable);
+    const times = startable.map((task) => task.notBeforeMs);
+    const lookMs = watch.dueMs();
+    if (lookMs !== undefined) times.push(lookMs);
+    return times.length > 0 ? Math.max(0, Math.min(...times) - clock.now()) : undefined;
+  }
+
+  async function run(batch: readonly Task[]): Promise<void> {
+    try {
+      await journal.record(batch.map((task) => entry(task, 'begin', task.step.reason)));
+      for (const task of batch) progress.resource(resourceOf(task), stateUnderWay(task), task.step.reason);
+      const found = await perform(batch);
+      await journal.record(batch.map((task, index) => entry(task, 'done', '', found?.[index])));
+    } catch (error) {
+      await retryOrStop(batch, asFailure(error));
+    }
+  }
+
+  async function perform(batch: readonly Task[]): Promise<readonly Found[] | undefined> {
+    const [task] = batch;
+    if (!task) return undefined;
+    const kind = kinds[task.kind];
+    const { action, desired } = task.step;
+    if (action === 'delete' && task.found) {
+      if ((await kind.delete(task.found, effects)) === 'gone') finish(task);
+      else watch.wait(task);
+    } else if (action === 'update' && task.found && desired) {
+      await kind.update(desired, task.found, refs, effects);
+      watch.wait(task);
+    } else if (makes(task)) {
+      const creations = batch.flatMap(({ step, replacements }) =>
+        step.desired ? [{ desired: step.desired, replacements }] : [],
+      );
+      const made = await kind.create(creations, refs, effects);
+      if (made.length !== batch.length)
+        throw new Error(`${task.kind} answered ${made.length} of ${batch.length}`);
+      for (const [index, one] of made.entries()) {
+        world.made(one);
+        const owner = batch[index];
+        if (owner) adopt(owner, one);
+      }
+      return made;
+    }
+    return undefined;
+  }
+
+  /** The thing that a task wishes for exists: from now on it is judged by what lists say. */
+  function adopt(task: Task, found: Found): void {
+    task.found = found;
+    ids.set(task.step.key, found.resource.cloudId);
+    watch.judge(task, found);
+    if (task.state === 'waiting') progress.resource(found.resource, stateUnderWay(task));
+  }
+
+  function finish(task: Task): void {
+    task.state = 'done';
+    if (task.step.action === 'delete' && task.found) world.removed(task.found);
+    count();
+    const state = task.step.action === 'delete' ? ResourceState.DELETED : ResourceState.READY;
+    progress.resource(resourceOf(task), state);
+  }
+
+  async function retryOrStop(batch: readonly Task[], problem: Failure): Promise<void> {
+    const now = clock.now();
+    const unfinished = batch.filter((task) => task.state === 'running');
+    const isLate = unfinished.some((task) => now - (task.startedMs ?? now) > limits.stepMs);
+    lastProblem = terminal(batch, problem);
+    if (!problem.retryable || isLate) stop(lastProblem);
+    for (const task of unfinished) {
+      const doubtMs = problem.code === 'DEADLINE_EXCEEDED' ? limits.doubtMs : 0;
+      const isOvertaken = task.attempts >= ATTEMPTS_PER_PLAN;
+      task.state = makes(task) ? 'doubtful' : isOvertaken ? 'overtaken' : 'pending';
+      task.notBeforeMs = now + retryDelayMs(task.attempts - 1, problem.retryAfterS, environment);
+      task.doubtUntilMs = now + doubtMs;
+    }
+    log.warn(
+      {
+        slice_id: scope.sliceId,
+        steps: batch.map(({ step }) => step.id),
+        reason: problem.reason,
+        cause: problem,
+      },
+      'step failed',
+    );
+    await journal.record(batch.map((task) => entry(task, 'failed', `${problem.reason}: ${problem.message}`)));
+  }
+
+  function entry(task: Task, phase: Entry['phase'], detail: string, found = task.found): Entry {
+    return {
+      sliceId: scope.sliceId,
+      step: task.step.id,
+      phase,
+      cloudId: found?.resource.cloudId ?? '',
+      detail,
+    };
+  }
+
+  function count(): void {
+    const all = [...tasks.values()];
+    progress.count(all.filter(({ state }) => state === 'done').length, all.length);
+  }
+}
+
+/** Groups neighbours of one kind that are made by the same call. */
+function inBatches(tasks: readonly Task[], sizeOf: (task: Task) => number): Task[][] {
+  const batches: Task[][] = [];
+  const open = new Map<string, Task[]>();
+  for (const task of tasks) {
+    const size = sizeOf(task);
+    let batch = size > 1 ? open.get(task.kind) : undefined;
+    if (!batch || batch.length >= size) {
+      batch = [];
+      batches.push(batch);
+      if (size > 1) open.set(task.kind, batch);
+    }
+    batch.push(task);
+  }
+  return batches;
+}
+
+/** What is thrown and is no Failure is a bug: it ends the run, and nobody is told its words but the log. */
+function asFailure(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  return new Failure({ code: 'INTERNAL', reason: 'INTERNAL', message: 'internal error', cause: error });
+}
+
+function createWakeup({ clock }: Environment): {
+  wake: () => void;
+  next: (ms: number | undefined) => Promise<void>;
+} {
+  let woken = false;
+  let resume: (() => void) | undefined;
+  return {
+    wake() {
+      woken = true;
+      resume?.();
+    },
+    async next(ms) {
+      if (!woken) {
+        const timer = new AbortController();
+        const wakes = new Promise<void>((resolve) => {
+          resume = resolve;
+        });
+        const rings = ms === undefined ? [] : [clock.wait(ms, timer.signal).catch(() => undefined)];
+        await Promise.race([wakes, ...rings]);
+        timer.abort();
+        resume = undefined;
+      }
+      woken = false;
+    },
+  };
+}

@@ -1,0 +1,199 @@
+// Waiting without polling resources: while steps wait, each kind that has any is listed once per tick, at a pace that
+// slows down while nothing happens, and every waiting step is judged by the same lists.
+
+import { Failure } from '#common/errors.ts';
+import { ResourceState } from '#proto/pucp/driver/v1/resource.ts';
+import { type Environment, retryDelayMs } from './environment.ts';
+import { labelOf } from './graph.ts';
+import type { Found, Key } from './kind.ts';
+import { deleteId, type Step } from './plan.ts';
+import type { Progress } from './progress.ts';
+import { createTask, makes, resourceOf, type Task, terminal } from './task.ts';
+import type { World } from './world.ts';
+
+export type WatchOptions = {
+  readonly tasks: Map<string, Task>;
+  readonly world: World;
+  readonly environment: Environment;
+  readonly progress: Progress;
+  readonly replaced: Map<Key, number>;
+  readonly finish: (task: Task) => void;
+  readonly adopt: (task: Task, found: Found) => void;
+  readonly stop: (failure: Failure) => void;
+};
+
+export type Watch = {
+  /** Lists what is waited for and judges. */
+  look(): Promise<void>;
+  isLooking(): boolean;
+  isDue(): boolean;
+  /** When the next look is due; undefined if nothing is waited for. */
+  dueMs(): number | undefined;
+  /** From now on lists decide when the task is done. */
+  wait(task: Task): void;
+  /** Decides by what was found whether the task is done, waits, or must be done anew. */
+  judge(task: Task, found: Found): void;
+};
+
+export function createWatch(options: WatchOptions): Watch {
+  const { tasks, world, environment, progress, replaced, finish, adopt, stop } = options;
+  const { kinds, clock, limits, log, scope } = environment;
+  let paceMs = limits.paceMs.first;
+  let nextMs = clock.now() + paceMs;
+  let looking = false;
+  let misses = 0;
+  let firstMissMs = 0;
+
+  const inState = (state: Task['state']): Task[] =>
+    [...tasks.values()].filter((task) => task.state === state);
+
+  function dueMs(): number | undefined {
+    if (looking) return undefined;
+    const times = inState('doubtful').map((task) => Math.max(task.notBeforeMs, misses > 0 ? nextMs : 0));
+    if (inState('waiting').length > 0) times.push(nextMs);
+    return times.length > 0 ? Math.min(...times) : undefined;
+  }
+
+  function wait(task: Task): void {
+    if (inState('waiting').length === 0) {
+      paceMs = limits.paceMs.first;
+      nextMs = clock.now() + paceMs;
+    }
+    task.state = 'waiting';
+  }
+
+  async function look(): Promise<void> {
+    const startMs = clock.now();
+    const watched = [
+      ...inState('waiting'),
+      ...inState('doubtful').filter((task) => task.notBeforeMs <= startMs),
+    ];
+    looking = true;
+    try {
+      await world.look([...new Set(watched.map(({ kind }) => kind))]);
+      misses = 0;
+      const moved = watched.filter(review);
+      paceMs = moved.length > 0 ? limits.paceMs.first : Math.min(paceMs * 1.5, limits.paceMs.max);
+      nextMs = clock.now() + paceMs;
+    } catch (error) {
+      missed(error);
+    } finally {
+      looking = false;
+    }
+  }
+
+  function missed(error: unknown): void {
+    if (!(error instanceof Failure) || !error.retryable) throw error;
+    if (misses === 0) firstMissMs = clock.now();
+    if (clock.now() - firstMissMs > limits.unreachableMs) throw error;
+    nextMs = clock.now() + retryDelayMs(misses++, error.retryAfterS, environment);
+    log.warn({ slice_id: scope.sliceId, reason: error.reason, cause: error }, 'list failed');
+  }
+
+  /** Judges a task by the last lists; tells whether anything changed. */
+  function review(task: Task): boolean {
+    const before = task.state;
+    const { action, key } = task.step;
+    if (before === 'doubtful') {
+      const made = world.named(key).find((found) => !tasks.has(deleteId(found)));
+      if (made) adopt(task, made);
+      else if (clock.now() >= task.doubtUntilMs) task.state = 'pending';
+      else task.notBeforeMs = clock.now() + paceMs;
+    } else if (before === 'waiting' && task.found) {
+      const found = world.find(task.kind, task.found.resource.cloudId);
+      if (action === 'delete') {
+        if (!found) finish(task);
+        else if (clock.now() - task.attemptedMs > limits.deleteAgainMs) task.state = 'pending';
+        else giveUpIfLate(task, 'it is still there');
+      } else if (found) {
+        judge(task, found);
+      } else if (clock.now() - task.attemptedMs > limits.lagMs) {
+        task.state = 'overtaken';
+      }
+    }
+    return task.state !== before;
+  }
+
+  function judge(task: Task, found: Found): void {
+    const kind = kinds[task.kind];
+    const readiness = kind.readiness(found.resource);
+    task.found = found;
+    if (readiness.state === 'broken') {
+      handleBroken(task, found, readiness.reason);
+      return;
+    }
+    const desired = task.step.desired;
+    const isUpdated =
+      task.step.action !== 'update' || (desired && kind.difference(desired, found.resource).type === 'equal');
+    if (readiness.state === 'ready' && isUpdated) {
+      finish(task);
+      return;
+    }
+    if (task.state !== 'waiting') wait(task);
+    giveUpIfLate(task, readiness.state === 'waiting' ? readiness.reason : 'it has not changed');
+  }
+
+  /** A thing just made is replaced if it may be; nothing stands on it yet. Anything else is for a new plan. */
+  function handleBroken(task: Task, found: Found, reason: string): void {
+    const { key } = task.step;
+    progress.resource(found.resource, ResourceState.BROKEN, reason);
+    const count = replaced.get(key) ?? 0;
+    if (count >= limits.replacements) {
+      stop(brokenFailure(found, reason));
+      task.state = 'overtaken';
+    } else if (!makes(task)) {
+      task.state = 'overtaken';
+    } else {
+      replaced.set(key, count + 1);
+      const step: Step = {
+        id: deleteId(found),
+        action: 'delete',
+        key,
+        reason: `to be replaced: ${reason}`,
+        needs: [],
+        desired: undefined,
+        found,
+        replacements: 0,
+      };
+      tasks.set(step.id, createTask(step, kinds));
+      task.needs = [...task.needs, step.id];
+      task.found = undefined;
+      task.replacements = found.replacements + 1;
+      task.state = 'pending';
+    }
+  }
+
+  function giveUpIfLate(task: Task, reason: string): void {
+    const now = clock.now();
+    task.startedMs ??= now;
+    if (now - task.startedMs <= limits.stepMs) return;
+    const message = `${reason} after ${Math.round(limits.stepMs / 1000)} s`;
+    stop(terminal([task], new Failure({ code: 'DEADLINE_EXCEEDED', reason: 'STEP_TOO_SLOW', message })));
+    log.warn(
+      { slice_id: scope.sliceId, step: task.step.id, resource: resourceOf(task).cloudId },
+      'step too slow',
+    );
+  }
+
+  return {
+    look,
+    isLooking: () => looking,
+    isDue: () => !looking && (dueMs() ?? Number.POSITIVE_INFINITY) <= clock.now(),
+    dueMs,
+    wait,
+    judge,
+  };
+}
+
+/** The cloud gave up a resource: which, why, and what to do. */
+export function brokenFailure({ resource, replacements }: Found, reason: string): Failure {
+  const kind = labelOf(resource.kind?.$case ?? 'server');
+  const again = replacements > 0 ? ` (made anew ${replacements} times)` : '';
+  return new Failure({
+    code: 'FAILED_PRECONDITION',
+    reason: `${kind.toUpperCase().replace(' ', '_')}_BROKEN`,
+    message: `${kind} "${resource.name}" was given up by the cloud${again}: ${reason}`,
+    metadata: { cloud_id: resource.cloudId },
+    retryable: false,
+  });
+}

@@ -1,0 +1,89 @@
+// The cloud as it was last listed, and what this run made since: one list a kind, never a call per resource.
+
+import { Failure, throwIfAborted } from '#common/errors.ts';
+import { type Environment, retryDelayMs } from './environment.ts';
+import { KINDS } from './graph.ts';
+import { type Found, type Key, type KindName, keyOf, kindOf, type Look } from './kind.ts';
+
+export type World = {
+  /** Lists the kinds once. Throws what the cloud answered. */
+  look(kinds: readonly KindName[]): Promise<void>;
+  /** Lists everything until it succeeds and shows all that this run made; gives up when the cloud is unreachable. */
+  lookAtAll(): Promise<readonly Found[]>;
+  all(): readonly Found[];
+  find(kind: KindName, cloudId: string): Found | undefined;
+  named(key: Key): readonly Found[];
+  /** What this run made, before any list shows it. */
+  made(found: Found): void;
+  /** What this run removed, before lists stop showing it. */
+  removed(found: Found): void;
+};
+
+export function createWorld(environment: Environment): World {
+  const { kinds, clock, limits, signal } = environment;
+  const lists = new Map<KindName, readonly Found[]>();
+  const recent = new Map<string, { found: Found; atMs: number }>();
+
+  async function look(wanted: readonly KindName[]): Promise<void> {
+    const running = new Map<KindName, Promise<readonly Found[]>>();
+    const lookAt = (name: KindName): Promise<readonly Found[]> => {
+      const known = wanted.includes(name) ? undefined : lists.get(name);
+      if (known) return Promise.resolve(known);
+      const started = running.get(name) ?? kinds[name].list(around, { scope: environment.scope, signal });
+      running.set(name, started);
+      return started;
+    };
+    const around: Look = { of: lookAt };
+    const results = await Promise.allSettled(wanted.map(lookAt));
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed) throw failed.reason;
+    for (const [name, list] of running) lists.set(name, await list);
+    for (const found of all()) recent.delete(found.resource.cloudId);
+  }
+
+  function all(): readonly Found[] {
+    return KINDS.flatMap((kind) => lists.get(kind) ?? []);
+  }
+
+  /** Made by this run a moment ago and not listed yet: clouds with several API servers lag. */
+  function isLagging(): boolean {
+    for (const [id, { atMs }] of recent) if (clock.now() - atMs > limits.lagMs) recent.delete(id);
+    return recent.size > 0;
+  }
+
+  async function lookAtAll(): Promise<readonly Found[]> {
+    const startMs = clock.now();
+    for (let attempt = 0; ; attempt++) {
+      throwIfAborted(signal);
+      let failure: Failure | undefined;
+      try {
+        await look(KINDS);
+        if (!isLagging()) return all();
+      } catch (error) {
+        if (!(error instanceof Failure) || !error.retryable) throw error;
+        if (clock.now() - startMs > limits.unreachableMs) throw error;
+        failure = error;
+      }
+      await clock.wait(retryDelayMs(attempt, failure?.retryAfterS, environment), signal);
+    }
+  }
+
+  return {
+    look,
+    lookAtAll,
+    all,
+    find: (kind, cloudId) => lists.get(kind)?.find(({ resource }) => resource.cloudId === cloudId),
+    named: (key) => all().filter(({ resource }) => keyOf(resource) === key),
+    made(found) {
+      const kind = kindOf(found.resource);
+      lists.set(kind, [...(lists.get(kind) ?? []), found]);
+      recent.set(found.resource.cloudId, { found, atMs: clock.now() });
+    },
+    removed(found) {
+      const kind = kindOf(found.resource);
+      const rest = (lists.get(kind) ?? []).filter((one) => one.resource.cloudId !== found.resource.cloudId);
+      lists.set(kind, rest);
+      recent.delete(found.resource.cloudId);
+    },
+  };
+}
