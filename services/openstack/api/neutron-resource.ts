@@ -8,6 +8,7 @@ import type { CallContext } from './settings.ts';
 
 /** What every resource can be filtered by; any match of a list is enough, save for tags. */
 export type CommonFilter = {
+  /** A hundred at most: they travel in the URL. */
   readonly id?: string | readonly string[];
   readonly name?: string | readonly string[];
   /** Exactly this, or one of these: what the resources of a slice are found by (see `tagging.ts`). */

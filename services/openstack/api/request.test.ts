@@ -29,6 +29,19 @@ test('a list whose connection is cut is asked for once more and no oftener', asy
   assert.equal(fake.requests.length, 2);
 });
 
+test('a deletion whose answer was lost is done when it is repeated and nothing is there', async () => {
+  await using fake = await startFakeCloud();
+  let asked = 0;
+  fake.on('DELETE', `${networks}/n1`, () => {
+    asked += 1;
+    return asked === 1 ? { fault: 'reset' } : { status: 404, json: { NeutronError: { message: 'gone' } } };
+  });
+  const { neutron } = fake.cloud.project('home');
+  await neutron.networks.remove('n1', context());
+  assert.equal(asked, 2);
+  assert.equal((await failureOf(neutron.networks.remove('n1', context()))).code, 'NOT_FOUND');
+});
+
 for (const fault of [{ status: 503, text: '' }, { status: 500, text: '' }, { fault: 'reset' }] as const) {
   test(`a creation that ends in ${JSON.stringify(fault)} is never sent twice`, async () => {
     await using fake = await startFakeCloud();
@@ -107,6 +120,17 @@ test('a service that does not answer in time is said to have taken too long', as
   const failure = await failureOf(fake.cloud.project('home').nova.listFlavors(context()));
   assert.equal(failure.code, 'DEADLINE_EXCEEDED');
   assert.equal(failure.reason, 'CLOUD_TIMEOUT');
+});
+
+test('a caller’s deadline counts against the service only if it left it a fair time', async () => {
+  await using fake = await startFakeCloud();
+  fake.on('GET', flavors, { fault: 'hang' });
+  const { nova } = fake.cloud.project('home');
+  await fake.cloud.project('home').projectId(context());
+  const hasty = await failureOf(nova.listFlavors(context(50)));
+  assert.deepEqual([hasty.code, hasty.reason], ['DEADLINE_EXCEEDED', 'DEADLINE_EXCEEDED']);
+  const fair = await failureOf(nova.listFlavors(context(1_100)));
+  assert.deepEqual([fair.code, fair.reason], ['DEADLINE_EXCEEDED', 'CLOUD_TIMEOUT']);
 });
 
 test('a cloud that is not there at all is unreachable', async () => {

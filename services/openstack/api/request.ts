@@ -120,7 +120,9 @@ export function createServiceClient(options: RequestOptions): ServiceClient {
     } catch (error) {
       if (!(error instanceof Failure) || !mayRepeat(call.method ?? 'GET', error)) throw error;
       await wait(pauseMs(error), context.signal);
-      return await sendWithToken(call, search, context);
+      const repeated = sendWithToken(call, search, context);
+      // The first of two deletions may have been carried out although its answer was lost.
+      return await (call.method === 'DELETE' ? absentIsDone(repeated) : repeated);
     }
   }
 

@@ -39,6 +39,9 @@ const NEVER_CONNECTED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOS
 /** An idle connection is dropped after this: below every proxy's own limit, so that a POST seldom meets a closing one. */
 const IDLE_MS = 4_000;
 
+/** Who has waited this long in vain may say that the service does not answer. */
+const FAIR_MS = 1_000;
+
 export function createTransport(settings: CloudSettings): Transport {
   const limiter = createLimiter(settings.maxConnections);
   const agents = {
@@ -120,9 +123,17 @@ function transportFailure(
       cause: bare(error),
     });
   }
-  // A caller's deadline that a service used up for a second or more says as much about the service as our own limit does.
   const deadline = isDeadline(signal.reason);
-  if (signal.aborted && !(deadline && ms >= 1_000)) return cancelled(signal.reason);
+  if (signal.aborted && !deadline) return cancelled(signal.reason);
+  // A caller's deadline says as much about the service as our own limit does, but for one too short to be fair.
+  if (signal.aborted && ms < FAIR_MS) {
+    return new Failure({
+      code: 'DEADLINE_EXCEEDED',
+      reason: 'DEADLINE_EXCEEDED',
+      message: `${title} could not ${what}: the caller's time ran out after ${Math.round(ms)} ms`,
+      metadata: { service },
+    });
+  }
   if (deadline || error instanceof TimeoutError) {
     const connecting =
       error instanceof TimeoutError && ['lookup', 'connect', 'secureConnect'].includes(error.event);

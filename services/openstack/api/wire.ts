@@ -11,7 +11,6 @@ import {
   type CallRecord,
   type CloudSettings,
   SERVICE_TITLES,
-  SERVICES,
   type ServiceName,
 } from './settings.ts';
 import { type Answer, createTransport, type Exchange } from './transport.ts';
@@ -51,27 +50,24 @@ export type WireDeps = {
 
 export function createWire(settings: CloudSettings, { log, onCall, onBreaker }: WireDeps): Wire {
   const transport = createTransport(settings);
-  const breakers = new Map<ServiceName, Breaker>(
-    SERVICES.map((service) => [
-      service,
-      createBreaker({
-        name: SERVICE_TITLES[service],
-        isSick,
-        resetMs: settings.breakerResetMs ?? 15_000,
-        volumeThreshold: settings.breakerVolume ?? 5,
-        onState: (state) => {
-          log.warn({ service_name: service, state }, 'the circuit of an OpenStack service changed');
-          onBreaker?.(service, state);
-        },
-      }),
-    ]),
-  );
-
-  function breakerOf(service: ServiceName): Breaker {
-    const breaker = breakers.get(service);
-    if (breaker === undefined) throw new Error(`no breaker for ${service}`);
-    return breaker;
-  }
+  const createOne = (service: ServiceName): Breaker =>
+    createBreaker({
+      name: SERVICE_TITLES[service],
+      isSick,
+      resetMs: settings.breakerResetMs ?? 15_000,
+      volumeThreshold: settings.breakerVolume ?? 5,
+      onState: (state) => {
+        log.warn({ service_name: service, state }, 'the circuit of an OpenStack service changed');
+        onBreaker?.(service, state);
+      },
+    });
+  const breakers = {
+    keystone: createOne('keystone'),
+    nova: createOne('nova'),
+    neutron: createOne('neutron'),
+    glance: createOne('glance'),
+    cinder: createOne('cinder'),
+  } satisfies Record<ServiceName, Breaker>;
 
   async function exchange(call: WireCall, context: CallContext): Promise<WireAnswer> {
     const requestId = globalRequestId(context.requestId);
@@ -109,20 +105,16 @@ export function createWire(settings: CloudSettings, { log, onCall, onBreaker }: 
   }
 
   return {
-    send: (call, context) => breakerOf(call.service).run(() => exchange(call, context)),
-    breakers() {
-      const [keystone, nova, neutron, glance, cinder] = SERVICES;
-      const state = (service: ServiceName) => breakerOf(service).state();
-      return {
-        keystone: state(keystone),
-        nova: state(nova),
-        neutron: state(neutron),
-        glance: state(glance),
-        cinder: state(cinder),
-      };
-    },
+    send: (call, context) => breakers[call.service].run(() => exchange(call, context)),
+    breakers: () => ({
+      keystone: breakers.keystone.state(),
+      nova: breakers.nova.state(),
+      neutron: breakers.neutron.state(),
+      glance: breakers.glance.state(),
+      cinder: breakers.cinder.state(),
+    }),
     close() {
-      for (const breaker of breakers.values()) breaker.close();
+      for (const breaker of Object.values(breakers)) breaker.close();
       transport.close();
     },
   };
