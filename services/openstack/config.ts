@@ -58,7 +58,7 @@ export type CloudConfig = Omit<CloudSettings, 'auth'> & {
 const shape = {
   ...baseShape,
   ...databaseShape,
-  PORT: fields.port(5006),
+  OPENSTACK_PORT: fields.port(5006),
   OPENSTACK_AUTH_URL: z
     .string()
     .optional()
@@ -88,6 +88,9 @@ const shape = {
   OPENSTACK_DNS_SERVERS: fields.list(['8.8.8.8', '8.8.4.4']),
   OPENSTACK_EXTERNAL_NETWORK: fields.text(''),
 } as const;
+
+/** Every variable that the service knows, but for the OS_* that stand for the same. */
+export const variables: readonly string[] = Object.keys(shape);
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -119,7 +122,7 @@ export function readConfig(
   const set = loadConfig(shape, env, problems);
   return {
     host: set.HOST,
-    port: set.PORT,
+    port: set.OPENSTACK_PORT,
     environment: set.ENVIRONMENT,
     logLevel: set.LOG_LEVEL,
     logDir: set.LOG_DIR,

@@ -1,0 +1,131 @@
+// Puts the openstack service together and starts it.
+
+import { createCache } from '#common/cache.ts';
+import { createIdentity } from '#common/caller.ts';
+import { type Knex, openDatabase } from '#common/database.ts';
+import type { HealthReport } from '#common/health.ts';
+import type { Log } from '#common/log.ts';
+import { createMetrics } from '#common/metrics.ts';
+import { followRevocations } from '#common/revocations.ts';
+import { service, startRpcServer } from '#common/rpc-server.ts';
+import {
+  type OpenstackServiceServer,
+  OpenstackServiceService,
+} from '#proto/pucp/openstack/v1/openstack_service.ts';
+import { createCloud } from './api/cloud.ts';
+import type { KeystoneProject } from './api/keystone.ts';
+import { createCatalog } from './catalog.ts';
+import { observeCloud } from './cloud-metrics.ts';
+import { cloudSettings, type OpenstackConfig } from './config.ts';
+import { openstackHandlers } from './handlers/all.ts';
+import { type CloudWatch, watchCloud } from './health.ts';
+import { startJanitor } from './janitor.ts';
+import { createKeystoneProjects } from './keystone-projects.ts';
+import { migrations } from './migrations/all.ts';
+import { createSliceDeployer } from './slice-deployer.ts';
+import { createSliceStore } from './slice-store.ts';
+import { createStore } from './store.ts';
+import { createTenancy } from './tenancy.ts';
+
+/** No maker of a project takes this long: whoever began it before is gone. */
+const ABANDONED_S = 600;
+
+/** Starts the service on the configured port. Rejects if the database does not answer or the port is taken; a cloud that
+ * does not answer is no reason, since it may come back. */
+export async function startOpenstack(
+  config: OpenstackConfig,
+  log: Log,
+): Promise<{ port: number; close(): Promise<void> }> {
+  const closers: (() => Promise<void> | void)[] = [];
+  const closeAll = async () => {
+    for (const close of closers.reverse()) await close();
+  };
+  try {
+    const metrics = createMetrics('openstack');
+    const knex = await openDatabase({
+      url: config.databaseUrl,
+      schema: 'openstack',
+      migrations,
+      log,
+      poolMax: config.databasePool,
+    });
+    closers.push(() => knex.destroy());
+    const store = createStore(knex);
+    const identity = createIdentity({
+      secret: config.jwtSecret,
+      isRevoked: (caller) => revocations.isRevoked(caller),
+    });
+    const revocations = followRevocations({ authUrl: config.authServiceUrl, identity, log });
+    closers.push(() => revocations.close());
+
+    const cloud = createCloud(cloudSettings(config.cloud), { log, ...observeCloud(metrics, log) });
+    closers.push(() => cloud.close());
+    const { authUrl, regionName = '' } = config.cloud;
+    const watch = watchCloud({ cloud, authUrl, region: regionName });
+    closers.push(() => watch.close());
+    const catalog = createCatalog({ cloud, metrics });
+    const projects = createKeystoneProjects({
+      cloud,
+      store,
+      log,
+      role: config.projectRole,
+      quotas: config.quotas,
+    });
+    const known = createCache<KeystoneProject>({ name: 'projects', max: 1000, ttlMs: 60_000, metrics });
+    const tenancy = createTenancy({ mode: config.tenancy, cloud, store, projects, known });
+
+    const deployer = createSliceDeployer({
+      store: createSliceStore(knex),
+      converge: async () => {
+        throw new Error('no driver');
+      },
+      log,
+      onLeft: () => janitor.poke(),
+    });
+    const janitor = startJanitor({
+      log,
+      chores: [deployer.recover, (signal) => projects.sweep(ABANDONED_S, { signal })],
+    });
+    closers.push(() => janitor.close());
+
+    const handlers = openstackHandlers({
+      cloud,
+      tenancy,
+      catalog,
+      config,
+      deployer,
+      validate: async () => [],
+      isManaged: async () => false,
+    });
+    const server = await startRpcServer({
+      name: 'openstack',
+      host: config.host,
+      port: config.port,
+      services: [service<OpenstackServiceServer>(OpenstackServiceService, handlers)],
+      identity,
+      log,
+      metrics,
+      health: () => healthOf(knex, watch),
+    });
+    closers.push(() => server.close());
+    return { port: server.port, close: closeAll };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+/** Ready without a cloud: then every rpc says so, which is more help than no answer. */
+async function healthOf(knex: Knex, watch: CloudWatch): Promise<HealthReport> {
+  const [isDatabaseUp, { cloud, breakers }] = await Promise.all([
+    knex.raw('select 1').then(
+      () => true,
+      () => false,
+    ),
+    watch.health(),
+  ]);
+  return {
+    ready: isDatabaseUp,
+    details: { database: isDatabaseUp ? 'ok' : 'unreachable', cloud, breakers },
+  };
+}
