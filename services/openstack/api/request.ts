@@ -4,6 +4,7 @@
 import { Failure } from '#common/errors.ts';
 import { backoffMs, wait } from '#common/time.ts';
 import { chooseEndpoint, versionRoot } from './catalog.ts';
+import { absentIsDone } from './errors.ts';
 import {
   type Feature,
   parseVersions,
