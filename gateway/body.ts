@@ -1,12 +1,13 @@
 // The bytes of a request's body: how many are taken, and the JSON in them.
 
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { cancelled, Failure } from '#common/errors.ts';
 import { HttpFailure } from './errors.ts';
 
 export const MAX_BODY_BYTES = 2 * 1024 * 1024;
 // Looking for the place of a mistake parses the text a few times over.
 const MAX_LOCATED_CHARS = 65_536;
+const LINGER_MS = 1_000;
 
 /** Reads the whole body. Throws as soon as it is over the limit. */
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
@@ -14,16 +15,31 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
+    // Ending the usual iterator early would end the connection, and the answer with it.
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       size += chunk.length;
       if (size > MAX_BODY_BYTES) throw tooLarge();
       chunks.push(chunk);
     }
   } catch (error) {
-    // The client has left in the middle of its request.
-    throw cancelled(error);
+    // Anything else is a client that left in the middle of its request.
+    throw error instanceof HttpFailure ? error : cancelled(error);
   }
   return Buffer.concat(chunks);
+}
+
+/**
+ * After an answer that did not wait for the whole body: the rest is read and thrown away, for a second, so that the
+ * answer arrives and the connection can be used again; whoever sends longer, or stops halfway, loses it.
+ */
+export function letBodyEnd(request: IncomingMessage, response: ServerResponse): void {
+  if (request.complete) return;
+  request.resume();
+  response.once('finish', () => {
+    const timer = setTimeout(() => request.socket.destroy(), LINGER_MS);
+    request.once('close', () => clearTimeout(timer));
+    request.once('end', () => clearTimeout(timer));
+  });
 }
 
 /** The JSON value of a body; undefined if there is no body, which counts as an empty object. */

@@ -13,6 +13,14 @@ import type { Message } from './schema.ts';
 import { CONTENT_TYPE, openStream, streamFormat } from './stream.ts';
 import type { CallContext, Upstreams } from './upstreams.ts';
 
+/** What the log and the metrics say of a request. */
+export type Seen = {
+  readonly route: string;
+  readonly userId: string;
+  /** Whether the rpc may change something. */
+  readonly changes: boolean;
+};
+
 export type Handling = {
   readonly routes: readonly Route[];
   readonly identity: Identity;
@@ -21,7 +29,7 @@ export type Handling = {
   /** Fires when the gateway goes away; its reason is the last thing that open streams say. */
   readonly draining: AbortSignal;
   /** Notes for the log and the metrics what was asked for, and by whom. */
-  readonly note: (request: FastifyRequest, seen: { route: string; userId: string }) => void;
+  readonly note: (request: FastifyRequest, seen: Seen) => void;
   /** Paths that the gateway answers by itself. */
   readonly ownPaths: ReadonlySet<string>;
 };
@@ -88,7 +96,7 @@ async function admit(
   } catch (error) {
     refusal = error;
   }
-  note(request, { route: binding.template, userId: caller.userId });
+  note(request, { route: binding.template, userId: caller.userId, changes: method.hasSideEffects });
   await limit(request, reply, { method, userId: caller.userId });
   if (method.access === 'ACCESS_PUBLIC') return caller;
   if (refusal) throw refusal;

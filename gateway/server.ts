@@ -9,10 +9,12 @@ import rateLimit from '@fastify/rate-limit';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Log } from '#common/log.ts';
 import type { Metrics } from '#common/metrics.ts';
+import { letBodyEnd } from './body.ts';
+import { answerBrokenHttp } from './broken-http.ts';
 import type { GatewayConfig } from './config.ts';
 import { serveDocs } from './docs.ts';
 import { errorReply, errorReport } from './errors.ts';
-import { type Handling, handle } from './handle.ts';
+import { type Handling, handle, type Seen } from './handle.ts';
 import type { Answer, Health } from './health.ts';
 import { createRateLimiter } from './limits.ts';
 import type { OpenApiDocument } from './openapi.ts';
@@ -27,20 +29,27 @@ export type ServerOptions = {
 };
 
 const OWN_PATHS = new Set(['/health', '/health/openstack', '/ready', '/metrics', '/openapi.json', '/docs']);
-const EXPOSED_HEADERS = ['X-Request-ID', 'X-Next-Page-Token', 'Link', 'Retry-After', 'Location'];
+const EXPOSED_HEADERS = [
+  'X-Request-ID',
+  'X-Next-Page-Token',
+  'Link',
+  'Retry-After',
+  'X-RateLimit-Remaining',
+  'X-RateLimit-Reset',
+];
 // A whole request, body included, must have come by then.
 const REQUEST_MS = 60_000;
 
 /** Ready to listen. */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
   const { config, log, metrics, health, document } = options;
-  const seen = new WeakMap<FastifyRequest, { route: string; userId: string }>();
+  const seen = new WeakMap<FastifyRequest, Seen>();
   const answerError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
     const report = errorReport(error);
     const fields = { request_id: request.id, route: seen.get(request)?.route, ...report?.fields };
     if (report) log[report.level](fields, 'request failed');
     const { status, headers, body } = errorReply(error, request.id);
-    if (status === 413) reply.header('connection', 'close');
+    letBodyEnd(request.raw, reply.raw);
     return reply
       .code(status)
       .headers({ 'x-request-id': request.id, 'cache-control': 'no-store', ...headers })
@@ -53,6 +62,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
     forceCloseConnections: 'idle',
     requestTimeout: REQUEST_MS,
+    clientErrorHandler: answerBrokenHttp,
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
   });
 
@@ -83,7 +93,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
 
   ownRoute(app, '/health', async () => health.alive());
   ownRoute(app, '/ready', async () => health.ready());
-  ownRoute(app, '/health/openstack', async () => health.openstack(AbortSignal.any([])));
+  ownRoute(app, '/health/openstack', async () => health.openstack());
   app.get('/metrics', async (_request, reply) =>
     reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
   );
@@ -114,19 +124,14 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     'status',
   ]);
   app.addHook('onResponse', async (request, reply) => {
-    const { route, userId } = seen.get(request) ?? { route: request.routeOptions.url ?? 'none', userId: '' };
+    const unseen: Seen = { route: request.routeOptions.url ?? 'none', userId: '', changes: false };
+    const { route, userId, changes } = seen.get(request) ?? unseen;
     const { method } = request;
     const status = reply.statusCode;
     seconds.observe({ route, method, status }, reply.elapsedTime / 1000);
-    const fields = {
-      request_id: request.id,
-      method,
-      route,
-      status,
-      ms: Math.round(reply.elapsedTime),
-      user_id: userId,
-    };
-    log.debug(fields, 'request answered');
+    const ms = Math.round(reply.elapsedTime);
+    const fields = { request_id: request.id, method, route, status, ms, user_id: userId };
+    log[changes && status < 400 ? 'info' : 'debug'](fields, 'request answered');
   });
   return app;
 }

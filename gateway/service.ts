@@ -19,6 +19,7 @@ export type Gateway = { readonly port: number; readonly url: string; close(): Pr
 
 // Longer work goes on in the services; its clients ask again.
 const DRAIN_MS = 5_000;
+const SWEEP_MS = 50;
 
 /** Listens. `close` refuses new requests, ends streams with a word, and lets others end for five seconds. */
 export async function startGateway(config: GatewayConfig, log: Log): Promise<Gateway> {
@@ -49,9 +50,12 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
     url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
     async close() {
       drain.abort(goingAway());
-      const timer = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS);
+      // Fastify ends idle connections once; others become idle while it waits.
+      const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS);
+      const end = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS);
       await app.close();
-      clearTimeout(timer);
+      clearInterval(sweep);
+      clearTimeout(end);
       upstreams.close();
     },
   };

@@ -33,6 +33,8 @@ const MAX_VIOLATIONS = 50;
 /** Throws, naming the rpc, if the binding names fields that the messages do not have. */
 export function createTranscoder(method: Method, binding: Binding, template: PathTemplate): Transcoder {
   const { requestType } = method;
+  // Whatever can be written can be read; what cannot is to be found now and not with a request.
+  writerOf(requestType);
   const variables = template.variables.map(({ field }) => {
     const fields = fieldPath(requestType, field);
     const last = fields?.at(-1);
