@@ -49,16 +49,26 @@ export type Contract = {
 export const isRealCloud = process.env.CONTRACT_CLOUD === 'env';
 const SECRET = 'a secret of the contract suite, long enough';
 
-export async function startContract(changes: Partial<OpenstackConfig> = {}): Promise<Contract> {
+export type ContractOptions = {
+  /** What the service is to be configured with instead. The cloud is looked at as before. */
+  readonly changes?: (config: OpenstackConfig) => Partial<OpenstackConfig>;
+};
+
+export async function startContract(options: ContractOptions = {}): Promise<Contract> {
   const sandbox = isRealCloud
     ? undefined
-    : await (await import('../../sandbox/openstack/server.ts')).startSandbox({ port: 0, log: silentLog, buildDelayMs: 100 });
-  const config = { ...(await contractConfig(sandbox?.authUrl)), ...changes };
+    : await (await import('../../sandbox/openstack/server.ts')).startSandbox({
+        port: 0,
+        log: silentLog,
+        buildDelayMs: 100,
+      });
+  const usual = await contractConfig(sandbox?.authUrl);
+  const config = { ...usual, ...options.changes?.(usual) };
   const service = await startOpenstack(config, silentLog);
   const url = `http://127.0.0.1:${service.port}`;
   const client = connect<OpenstackServiceServer>(OpenstackServiceService, url);
   const identity = createIdentity({ secret: new Secret(SECRET) });
-  const cloud = createCloud(cloudSettings(config.cloud), { log: silentLog });
+  const cloud = createCloud(cloudSettings(usual.cloud), { log: silentLog });
   const within = { signal: AbortSignal.timeout(600_000) };
   const run = randomBytes(4).toString('hex');
   const users: ContractUser[] = [];

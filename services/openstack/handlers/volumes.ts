@@ -88,15 +88,13 @@ export function volumeHandlers(deps: Deps): VolumeHandlers {
 
     async attachVolume(request, context) {
       const within = callContext(context);
-      const [volume, server] = await Promise.all([
-        find(request.id, context),
-        findReachable(tenancy, context, {
-          what: 'instance',
-          id: request.instanceId,
-          find: () => home.nova.getServer(request.instanceId, within),
-          owned: (one) => ({ projectId: one.tenant_id, ownerMark: ownerMarkOf(one) }),
-        }),
-      ]);
+      const volume = await find(request.id, context);
+      const server = await findReachable(tenancy, context, {
+        what: 'instance',
+        id: request.instanceId,
+        find: () => home.nova.getServer(request.instanceId, within),
+        owned: (one) => ({ projectId: one.tenant_id, ownerMark: ownerMarkOf(one) }),
+      });
       if (server.tenant_id !== projectOf(volume)) {
         const message = `"${server.name}" lies in another project than volume "${volume.name}"`;
         throw invalid([{ field: 'instance_id', message }]);
