@@ -60,7 +60,7 @@ async function reach(
       return asObserved(found, kinds);
     }
     for (const broken of next.broken) {
-      if (!broken.replaced) throw brokenFailure(broken.found, broken.reason);
+      if (!broken.replaced) throw brokenFailure(broken.found, broken.failure);
       const key = keyOf(broken.found.resource);
       replaced.set(key, (replaced.get(key) ?? 0) + 1);
     }
@@ -139,7 +139,12 @@ function failed(failure: Failure, observed: Resource[]): Converged {
 function asObserved(found: readonly Found[], kinds: Kinds): Resource[] {
   return found.map(({ resource }) => {
     const readiness = kinds[kindOf(resource)].readiness(resource);
-    const message = readiness.state === 'ready' ? '' : readiness.reason;
+    const message =
+      readiness.state === 'broken'
+        ? readiness.failure.message
+        : readiness.state === 'waiting'
+          ? readiness.reason
+          : '';
     const state = {
       ready: ResourceState.READY,
       waiting: ResourceState.CREATING,

@@ -17,6 +17,8 @@ export type Found = {
   readonly resource: Resource;
   /** The cloud's ids of the slice's other resources that it stands on: they cannot go before it. */
   readonly uses: readonly string[];
+  /** The cloud's id of what stands on it, for kinds whose users do not tell themselves. */
+  readonly usedBy?: string;
   /** How often it was made anew after a failure. */
   readonly replacements: number;
 };
@@ -28,8 +30,8 @@ export type Readiness =
   | { readonly state: 'ready' }
   /** The cloud is at work; looking again later makes sense. */
   | { readonly state: 'waiting'; readonly reason: string }
-  /** The cloud gave up: it will never be ready. */
-  | { readonly state: 'broken'; readonly reason: string };
+  /** The cloud gave up: it will never be ready. The failure says which resource and why. */
+  | { readonly state: 'broken'; readonly failure: Failure };
 
 export type Difference =
   | { readonly type: 'equal' }

@@ -1,5 +1,6 @@
 // From what is wished and what is to the steps between them. Pure: the plan shown is the plan run.
 
+import type { Failure } from '#common/errors.ts';
 import type { Resource } from '#proto/pucp/driver/v1/resource.ts';
 import { byKind, checkWish, dependenciesOf, KINDS } from './graph.ts';
 import { type Difference, type Found, type Key, type Kinds, keyOf, kindOf, type Readiness } from './kind.ts';
@@ -31,7 +32,7 @@ export type Plan = {
   readonly broken: readonly Broken[];
 };
 
-export type Broken = { readonly found: Found; readonly reason: string; readonly replaced: boolean };
+export type Broken = { readonly found: Found; readonly failure: Failure; readonly replaced: boolean };
 
 export type PlanOptions = {
   readonly desired: readonly Resource[];
@@ -48,8 +49,12 @@ export function plan(options: PlanOptions): Plan {
   return {
     steps: makeSteps(fates, options),
     broken: fates
-      .filter(({ found, desired }) => desired && isBroken(found, options.kinds))
-      .map(({ found, fate, reason }) => ({ found, reason, replaced: fate === 'replace' })),
+      .filter(({ desired }) => desired)
+      .flatMap(({ found, fate }) => {
+        const readiness = options.kinds[kindOf(found.resource)].readiness(found.resource);
+        if (readiness.state !== 'broken') return [];
+        return [{ found, failure: readiness.failure, replaced: fate === 'replace' }];
+      }),
   };
 }
 
@@ -93,7 +98,7 @@ function decideFates({ desired, found, kinds, mayReplace }: PlanOptions): Fate[]
       if (!wish) return { ...base, fate: 'delete', reason: 'not wanted' };
       if (index > 0) return { ...base, fate: 'delete', reason: 'a duplicate' };
       if (readiness.state === 'broken') {
-        return { ...base, fate: mayReplace(key) ? 'replace' : 'broken', reason: readiness.reason };
+        return { ...base, fate: mayReplace(key) ? 'replace' : 'broken', reason: readiness.failure.message };
       }
       if (difference.type === 'equal') {
         return { ...base, fate: 'keep', reason: readiness.state === 'waiting' ? readiness.reason : '' };

@@ -4,8 +4,8 @@
 import { Failure } from '#common/errors.ts';
 import { ResourceState } from '#proto/pucp/driver/v1/resource.ts';
 import { type Environment, retryDelayMs } from './environment.ts';
-import { labelOf } from './graph.ts';
-import type { Found, Key } from './kind.ts';
+import { dependenciesOf } from './graph.ts';
+import type { Found, Key, KindName } from './kind.ts';
 import { deleteId, type Step } from './plan.ts';
 import type { Progress } from './progress.ts';
 import { createTask, makes, resourceOf, type Task, terminal } from './task.ts';
@@ -70,7 +70,7 @@ export function createWatch(options: WatchOptions): Watch {
     ];
     looking = true;
     try {
-      await world.look([...new Set(watched.map(({ kind }) => kind))]);
+      await world.look([...new Set(watched.flatMap(kindsToList))]);
       misses = 0;
       const moved = watched.filter(review);
       paceMs = moved.length > 0 ? limits.paceMs.first : Math.min(paceMs * 1.5, limits.paceMs.max);
@@ -119,7 +119,7 @@ export function createWatch(options: WatchOptions): Watch {
     const readiness = kind.readiness(found.resource);
     task.found = found;
     if (readiness.state === 'broken') {
-      handleBroken(task, found, readiness.reason);
+      handleBroken(task, found, readiness.failure);
       return;
     }
     const desired = task.step.desired;
@@ -134,12 +134,12 @@ export function createWatch(options: WatchOptions): Watch {
   }
 
   /** A thing just made is replaced if it may be; nothing stands on it yet. Anything else is for a new plan. */
-  function handleBroken(task: Task, found: Found, reason: string): void {
+  function handleBroken(task: Task, found: Found, failure: Failure): void {
     const { key } = task.step;
-    progress.resource(found.resource, ResourceState.BROKEN, reason);
+    progress.resource(found.resource, ResourceState.BROKEN, failure.message);
     const count = replaced.get(key) ?? 0;
     if (count >= limits.replacements) {
-      stop(brokenFailure(found, reason));
+      stop(brokenFailure(found, failure));
       task.state = 'overtaken';
     } else if (!makes(task)) {
       task.state = 'overtaken';
@@ -149,7 +149,7 @@ export function createWatch(options: WatchOptions): Watch {
         id: deleteId(found),
         action: 'delete',
         key,
-        reason: `to be replaced: ${reason}`,
+        reason: `to be replaced: ${failure.message}`,
         needs: [],
         desired: undefined,
         found,
@@ -185,15 +185,21 @@ export function createWatch(options: WatchOptions): Watch {
   };
 }
 
-/** The cloud gave up a resource: which, why, and what to do. */
-export function brokenFailure({ resource, replacements }: Found, reason: string): Failure {
-  const kind = labelOf(resource.kind?.$case ?? 'server');
-  const again = replacements > 0 ? ` (made anew ${replacements} times)` : '';
+/** Whether a change has come about may show in what the resource stands on. */
+function kindsToList({ kind, step }: Task): KindName[] {
+  if (step.action !== 'update' || !step.desired) return [kind];
+  return [kind, ...dependenciesOf(step.desired).map((key) => key.split('/')[0] as KindName)];
+}
+
+/** The cloud gave up a resource, and it may not be made anew (any more): which, why, and how often it was tried. */
+export function brokenFailure({ resource, replacements }: Found, failure: Failure): Failure {
+  const again = replacements > 0 ? ` (made anew ${replacements} ${replacements > 1 ? 'times' : 'time'})` : '';
   return new Failure({
-    code: 'FAILED_PRECONDITION',
-    reason: `${kind.toUpperCase().replace(' ', '_')}_BROKEN`,
-    message: `${kind} "${resource.name}" was given up by the cloud${again}: ${reason}`,
-    metadata: { cloud_id: resource.cloudId },
+    code: failure.code,
+    reason: failure.reason,
+    message: `${failure.message}${again}`,
+    metadata: { ...failure.metadata, cloud_id: resource.cloudId },
     retryable: false,
+    cause: failure,
   });
 }

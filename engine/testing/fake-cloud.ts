@@ -170,8 +170,8 @@ export function createFakeCloud(options: FakeCloudOptions): FakeCloud {
           ? { type: 'change', reason: 'the spec changed' }
           : { type: 'replace', reason: 'the spec changed' };
       },
-      readiness: ({ message }) => {
-        if (message === 'broken') return { state: 'broken', reason: 'no valid host' };
+      readiness: ({ name: broken, message }) => {
+        if (message === 'broken') return { state: 'broken', failure: noHost(broken) };
         return message === '' ? READY : { state: 'waiting', reason: message };
       },
     };
@@ -205,6 +205,14 @@ function refusal(retryable: boolean, reason = 'INJECTED'): Failure {
     reason,
     message: 'no',
     retryable,
+  });
+}
+
+function noHost(name: string): Failure {
+  return new Failure({
+    code: 'RESOURCE_EXHAUSTED',
+    reason: 'NO_VALID_HOST',
+    message: `Server "${name}" failed: no valid host`,
   });
 }
 
