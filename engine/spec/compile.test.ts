@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Power, type Resource } from '#proto/pucp/driver/v1/resource.ts';
 import { NetworkType, type SliceSpec } from '#proto/pucp/slice/v1/slice.ts';
+import { checkWish } from '../graph.ts';
 import { compileSpec } from './compile.ts';
 import { anySpec, linkOf, networkOf, nodeOf, specOf } from './testing/specs.ts';
 
@@ -96,6 +97,10 @@ test('names are unique within a kind, and everything named exists and comes earl
       );
     }),
   );
+});
+
+test('the engine takes whatever is compiled', () => {
+  fc.assert(fc.property(anySpec, (spec) => checkWish(compile(spec))));
 });
 
 test('compiling twice gives the same, and power is all that stopping changes', () => {
