@@ -97,7 +97,7 @@ export const baseShape = {
 /** What every process with a database reads besides. */
 export const databaseShape = {
   DATABASE_URL: fields.secret(),
-  DATABASE_POOL: fields.int(10, { min: 1, max: 100 }),
+  DATABASE_POOL: fields.int(10, { min: 3, max: 100 }),
 } as const;
 
 /**

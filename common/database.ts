@@ -17,6 +17,7 @@ export type DatabaseOptions = {
   readonly schema: string;
   readonly migrations: readonly Migration[];
   readonly log: Log;
+  /** At least 3: a migration holds its lock on a connection of its own. */
   readonly poolMax?: number;
   /** How long to wait for a database that is still starting. */
   readonly patienceMs?: number;
