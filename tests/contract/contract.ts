@@ -14,6 +14,7 @@ import {
   type OpenstackServiceServer,
   OpenstackServiceService,
 } from '#proto/pucp/openstack/v1/openstack_service.ts';
+import { startSandbox } from '../../sandbox/openstack/server.ts';
 import { type Cloud, createCloud } from '../../services/openstack/api/cloud.ts';
 import { absentIsDone } from '../../services/openstack/api/errors.ts';
 import type { CallContext } from '../../services/openstack/api/settings.ts';

@@ -94,12 +94,15 @@ test('every mistake in a request for a network is told, and nothing is made', as
 test('a network whose subnet the cloud refuses is removed again', async () => {
   const { client, cloud, within } = contract;
   const { options } = await contract.user();
-  // Multicast addresses: right in form, and refused by Neutron alone.
-  const request = network({ networkName: contract.name('refused'), cidr: '224.0.0.0/24' });
+  const first = network({ networkName: contract.name('first'), cidr: '10.3.1.0/24' });
+  const { id } = await client.createNetwork(first, options);
+  const { neutron } = cloud.project('home');
+  const { project_id: projectId } = await neutron.networks.get(id, within);
+  await neutron.setQuotas(projectId, { subnet: 1 }, within);
+  const request = network({ networkName: contract.name('refused'), cidr: '10.3.2.0/24' });
   const failure = await failureOf(client.createNetwork(request, options));
-  assert.equal(failure.code, 'INVALID_ARGUMENT', failure.message);
-  const { networks } = cloud.project('home').neutron;
-  assert.deepEqual(await networks.list({ name: request.networkName }, within), []);
+  assert.equal(failure.reason, 'QUOTA_EXCEEDED', failure.message);
+  assert.deepEqual(await neutron.networks.list({ name: request.networkName }, within), []);
 });
 
 test('the external network is seen by everyone and removed by no one but admins', async () => {
