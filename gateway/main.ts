@@ -1,11 +1,13 @@
 // The gateway process.
 
 import { createLog } from '#common/log.ts';
-import { onShutdown } from '#common/shutdown.ts';
+import { runProcess } from '#common/main.ts';
 import { readConfig } from './config.ts';
 import { startGateway } from './service.ts';
 
-const config = readConfig();
-const log = createLog({ service: 'gateway', level: config.logLevel, directory: config.logDir });
-const gateway = await startGateway(config, log);
-onShutdown(log, gateway.close);
+await runProcess(async () => {
+  const config = readConfig();
+  const log = createLog({ service: 'gateway', level: config.logLevel, directory: config.logDir });
+  const { close } = await startGateway(config, log);
+  return { log, close };
+});

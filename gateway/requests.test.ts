@@ -193,7 +193,7 @@ test('a bug in a service tells the client nothing but the request id', async () 
   assert.deepEqual({ error, code }, { error: 'Internal error', code: 'INTERNAL' });
 });
 
-test('a service that is away gives 503 at once, and says which one', async () => {
+test('a service that is away gives 503 soon, and says which one', async () => {
   const url = 'http://127.0.0.1:1';
   await using world = await startWorld(
     {},

@@ -169,3 +169,14 @@ test('what is no HTTP, or has endless headers, is answered in the same shape', a
     'HEADERS_TOO_LARGE',
   ]);
 });
+
+test('a service that starts after the gateway is found by the next request', async () => {
+  const spare = await startHttp(200, {});
+  const { url } = spare;
+  await spare[Symbol.asyncDispose]();
+  await using world = await startWorld({}, { upstreams: upstreamsAt(url) });
+  const headers = { authorization: `Bearer ${await world.token()}` };
+  assert.equal((await fetch(`${world.url}/api/slices`, { headers })).status, 503);
+  await using _late = await startWorld({ [SLICES]: () => ({}) }, {}, Number(new URL(url).port));
+  assert.equal((await fetch(`${world.url}/api/slices`, { headers })).status, 200);
+});

@@ -50,9 +50,14 @@ export type World = AsyncDisposable & {
 /** The schema of the real protos and of the library that only tests know. */
 export const testSchema: Schema = loadSchema([PROTO, import.meta.dirname]);
 
-export async function startWorld(answers: Answers, changes: Partial<GatewayConfig> = {}): Promise<World> {
+/** The services listen on `servicePort`, or on any free one. */
+export async function startWorld(
+  answers: Answers,
+  changes: Partial<GatewayConfig> = {},
+  servicePort = 0,
+): Promise<World> {
   const asked: Asked[] = [];
-  const service = await startService(answers, asked);
+  const service = await startService(answers, asked, servicePort);
   const url = `http://127.0.0.1:${service.port}`;
   const gateway = await startGateway(
     {
@@ -93,7 +98,11 @@ export async function startWorld(answers: Answers, changes: Partial<GatewayConfi
   };
 }
 
-async function startService(answers: Answers, asked: Asked[]): Promise<{ port: number; close(): void }> {
+async function startService(
+  answers: Answers,
+  asked: Asked[],
+  wantedPort: number,
+): Promise<{ port: number; close(): void }> {
   const server = new Server();
   const byService = Map.groupBy(testSchema.methods, (method) => method.serviceName);
   for (const methods of byService.values()) {
@@ -105,7 +114,7 @@ async function startService(answers: Answers, asked: Asked[]): Promise<{ port: n
     server.addService(definition, Object.fromEntries(handlers));
   }
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+    server.bindAsync(`127.0.0.1:${wantedPort}`, ServerCredentials.createInsecure(), (error, bound) =>
       error ? reject(error) : resolve(bound),
     );
   });
