@@ -58,7 +58,7 @@ export type ContractOptions = {
 export async function startContract(options: ContractOptions = {}): Promise<Contract> {
   const sandbox = isRealCloud
     ? undefined
-    : await (await import('../../sandbox/openstack/server.ts')).startSandbox({
+    : await startSandbox({
         port: 0,
         log: silentLog,
         buildDelayMs: 100,
