@@ -1,0 +1,115 @@
+// Deliberate misbehaviour, for testing clients: a rule matches requests by service, method and path, and says what
+// goes wrong and how often. Steered over REST under /_sandbox/faults.
+
+import { Fault, isObject, type Json } from './http.ts';
+
+export const EFFECTS = [
+  'error-before',
+  'error-after',
+  'delay',
+  'drop-after',
+  '429',
+  'hang',
+  'reset',
+  'garbage',
+] as const;
+export type Effect = (typeof EFFECTS)[number];
+
+export type Rule = {
+  readonly id: number;
+  readonly match: { readonly service?: string; readonly method?: string; readonly path?: string };
+  readonly effect: Effect;
+  readonly status: number;
+  readonly delay_ms: number;
+  /** How often it strikes from now on; null is for ever. */
+  readonly times: number | null;
+  readonly hits: number;
+};
+
+const MAX_RULES = 100;
+const MAX_PATTERN_LENGTH = 200;
+const MAX_DELAY_MS = 600_000;
+
+export type FaultLayer = {
+  /** Adds a rule; throws a 400 Fault that says what is wrong with it. */
+  add(body: Json): Rule;
+  list(): Rule[];
+  remove(id?: number): void;
+  /** The first rule that matches, counted as one strike. */
+  strike(request: { service: string; method: string; path: string }): Rule | undefined;
+};
+
+export function createFaultLayer(): FaultLayer {
+  let rules: { rule: Rule; pattern: RegExp | undefined }[] = [];
+  let nextId = 1;
+  return {
+    add: (body) => {
+      if (rules.length >= MAX_RULES) throw new Fault(400, `at most ${MAX_RULES} faults at a time`);
+      const entry = parseRule(body, nextId);
+      nextId += 1;
+      rules.push(entry);
+      return entry.rule;
+    },
+    list: () => rules.map(({ rule }) => rule),
+    remove: (id) => {
+      rules = id === undefined ? [] : rules.filter(({ rule }) => rule.id !== id);
+    },
+    strike: ({ service, method, path }) => {
+      const entry = rules.find(
+        ({ rule, pattern }) =>
+          rule.times !== 0 &&
+          (rule.match.service ?? service) === service &&
+          (rule.match.method ?? method) === method &&
+          (pattern?.test(path) ?? true),
+      );
+      if (!entry) return undefined;
+      const { rule } = entry;
+      entry.rule = { ...rule, hits: rule.hits + 1, times: rule.times === null ? null : rule.times - 1 };
+      return rule;
+    },
+  };
+}
+
+function parseRule(body: Json, id: number): { rule: Rule; pattern: RegExp | undefined } {
+  const known = ['match', 'effect', 'status', 'delay_ms', 'times'];
+  const unknown = Object.keys(body).find((key) => !known.includes(key));
+  if (unknown !== undefined) throw new Fault(400, `unknown field ${unknown}; known are ${known.join(', ')}`);
+  const effect = EFFECTS.find((name) => name === String(body.effect));
+  if (!effect) throw new Fault(400, `effect must be one of ${EFFECTS.join(', ')}`);
+  const match = isObject(body.match) ? body.match : {};
+  const path = text(match.path);
+  if (path && path.length > MAX_PATTERN_LENGTH) throw new Fault(400, 'match.path is too long');
+  let pattern: RegExp | undefined;
+  try {
+    pattern = path === undefined ? undefined : new RegExp(path);
+  } catch {
+    throw new Fault(400, 'match.path is not a regular expression');
+  }
+  const status = wholeNumber(body.status, effect === '429' ? 429 : 503, 'status', 400, 599);
+  const delay = wholeNumber(body.delay_ms, effect === 'delay' ? 1000 : 0, 'delay_ms', 0, MAX_DELAY_MS);
+  const times = body.times === null ? null : wholeNumber(body.times, 1, 'times', 1, 1_000_000);
+  const method = text(match.method)?.toUpperCase();
+  return {
+    rule: {
+      id,
+      match: { service: text(match.service), method, path },
+      effect,
+      status,
+      delay_ms: delay,
+      times,
+      hits: 0,
+    },
+    pattern,
+  };
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function wholeNumber(value: unknown, fallback: number, name: string, least: number, most: number): number {
+  const number = value === undefined ? fallback : value;
+  if (typeof number === 'number' && Number.isInteger(number) && number >= least && number <= most)
+    return number;
+  throw new Fault(400, `${name} must be a whole number from ${least} to ${most}`);
+}

@@ -1,0 +1,22 @@
+// Neutron's errors, with the type names that clients branch on.
+
+import { Fault } from '../http.ts';
+
+export const notFound = (className: string, id: unknown) =>
+  className === 'SecurityGroup'
+    ? new Fault(404, `Security group ${id} does not exist`, 'SecurityGroupNotFound')
+    : className === 'SecurityGroupRule'
+      ? new Fault(404, `Security group rule ${id} does not exist`, 'SecurityGroupRuleNotFound')
+      : new Fault(404, `${words(className)} ${id} could not be found.`, `${className}NotFound`);
+
+function words(className: string): string {
+  return className === 'FloatingIP' ? 'Floating IP' : className;
+}
+
+export const badRequest = (message: string) => new Fault(400, message, 'HTTPBadRequest');
+export const invalidInput = (message: string) =>
+  new Fault(400, `Invalid input for operation: ${message}`, 'InvalidInput');
+export const notAllowed = (rule: string) =>
+  new Fault(403, `${rule} is disallowed by policy`, 'PolicyNotAuthorized');
+export const overQuota = (resource: string) =>
+  new Fault(409, `Quota exceeded for resources: ['${resource}'].`, 'OverQuota');

@@ -1,0 +1,152 @@
+// Neutron's lists: filters (a repeated key means "or"), tags, sorting, limit and marker with links, chosen fields.
+
+import { Fault, type Json } from '../http.ts';
+import { badRequest } from './faults.ts';
+
+const CONTROLS = new Set(['fields', 'sort_key', 'sort_dir', 'limit', 'marker', 'page_reverse', 'verbose']);
+const TAG_FILTERS = new Set(['tags', 'tags-any', 'not-tags', 'not-tags-any']);
+
+export type ListOptions = {
+  readonly query: URLSearchParams;
+  /** Where the list lives, for the links. */
+  readonly url: string;
+  readonly plural: string;
+  /** Names one may filter and sort by. */
+  readonly names: readonly string[];
+};
+
+/** The envelope of a list reply. */
+export function list(items: Json[], { query, url, plural, names }: ListOptions): Json {
+  const unknown = [...new Set(query.keys())].filter(
+    (name) => !CONTROLS.has(name) && !TAG_FILTERS.has(name) && !names.includes(name),
+  );
+  if (unknown.length > 0) {
+    throw badRequest(`[${unknown.map((name) => `'${name}'`).join(', ')}] is invalid attribute for filtering`);
+  }
+  const limit = limitOf(query);
+  const isReversed = /^(true|1)$/i.test(query.get('page_reverse') ?? '');
+  const found = filter(items, query);
+  sort(found, query, names);
+  const page = cut(found, query.get('marker'), limit, isReversed);
+  const fields = query.getAll('fields');
+  const shown = fields.length === 0 ? page : page.map((item) => pick(item, fields));
+  const links = limit === 0 ? [] : linksOf(page, { query, url, limit, isReversed });
+  return { [plural]: shown, ...(links.length > 0 ? { [`${plural}_links`]: links } : {}) };
+}
+
+function filter(items: Json[], query: URLSearchParams): Json[] {
+  const wanted = [...new Set(query.keys())].filter((name) => !CONTROLS.has(name));
+  return items.filter((item) =>
+    wanted.every((name) => {
+      const values = query.getAll(name);
+      return TAG_FILTERS.has(name) ? matchesTags(item, name, values) : matches(item[name], name, values);
+    }),
+  );
+}
+
+function matchesTags(item: Json, name: string, values: string[]): boolean {
+  const tags = item.tags as readonly string[];
+  const wanted = values.flatMap((value) => value.split(','));
+  if (name === 'tags') return wanted.every((tag) => tags.includes(tag));
+  if (name === 'tags-any') return wanted.some((tag) => tags.includes(tag));
+  if (name === 'not-tags') return !wanted.every((tag) => tags.includes(tag));
+  return !wanted.some((tag) => tags.includes(tag));
+}
+
+function matches(actual: unknown, name: string, values: string[]): boolean {
+  if (typeof actual === 'boolean') return values.some((value) => /^(true|1)$/i.test(value) === actual);
+  if (name === 'fixed_ips') {
+    // fixed_ips=ip_address=A&fixed_ips=subnet_id=B: values of one key are alternatives, the keys must all match.
+    const groups = Map.groupBy(values, (value) => value.split('=')[0] ?? '');
+    return [...groups].every(([, pairs]) => pairs.some((pair) => matchesFixedIp(actual, pair)));
+  }
+  if (Array.isArray(actual)) return values.some((value) => actual.includes(value));
+  if (actual === null || actual === undefined)
+    return values.some((value) => value === '' || value === 'None');
+  return values.includes(String(actual));
+}
+
+function matchesFixedIp(actual: unknown, pair: string): boolean {
+  const [key = '', value = ''] = pair.split('=');
+  const ips = actual as readonly Record<string, string>[];
+  if (key === 'ip_address_substr') return ips.some((ip) => ip.ip_address?.includes(value));
+  return ips.some((ip) => ip[key] === value);
+}
+
+function sort(items: Json[], query: URLSearchParams, names: readonly string[]): void {
+  const keys = query.getAll('sort_key');
+  const directions = query.getAll('sort_dir');
+  if (keys.length !== directions.length)
+    throw badRequest('The number of sort_keys and sort_dirs must be same');
+  const bad = keys.find((key) => !names.includes(key));
+  if (bad !== undefined) throw badRequest(`['${bad}'] is invalid attribute for sort_keys`);
+  if (!directions.every((direction) => /^(asc|desc)$/.test(direction))) {
+    throw badRequest('Valid sort_dirs are: asc and desc');
+  }
+  const rules = [
+    ...keys.map((key, index) => ({ key, sign: directions[index] === 'desc' ? -1 : 1 })),
+    { key: 'id', sign: 1 },
+  ];
+  items.sort((a, b) => {
+    for (const { key, sign } of rules) {
+      const order = compare(a[key], b[key]);
+      if (order !== 0) return order * sign;
+    }
+    return 0;
+  });
+}
+
+export function compare(a: unknown, b: unknown): number {
+  if (a === b) return 0;
+  if (a === null || a === undefined) return -1;
+  if (b === null || b === undefined) return 1;
+  return a < b ? -1 : 1;
+}
+
+function limitOf(query: URLSearchParams): number {
+  const text = query.get('limit');
+  if (text === null) return 0;
+  if (/^\d+$/.test(text)) return Number(text);
+  const message = `Bad limit request: Limit must be an integer 0 or greater and not '${text}'.`;
+  throw new Fault(400, message, 'BadRequest');
+}
+
+function cut(items: Json[], marker: string | null, limit: number, isReversed: boolean): Json[] {
+  const at = marker === null ? -1 : items.findIndex((item) => item.id === marker);
+  if (isReversed) {
+    const before = at < 0 ? items : items.slice(0, at);
+    return limit === 0 ? before : before.slice(-limit);
+  }
+  const after = items.slice(at + 1);
+  return limit === 0 ? after : after.slice(0, limit);
+}
+
+function linksOf(
+  page: Json[],
+  {
+    query,
+    url,
+    limit,
+    isReversed,
+  }: { query: URLSearchParams; url: string; limit: number; isReversed: boolean },
+) {
+  const href = (marker: unknown, isBack: boolean) => {
+    const copy = new URLSearchParams(query);
+    copy.delete('marker');
+    copy.delete('page_reverse');
+    copy.append('marker', String(marker));
+    if (isBack) copy.append('page_reverse', 'True');
+    return `${url}?${copy}`;
+  };
+  const links: { rel: string; href: string }[] = [];
+  const isShort = page.length < limit;
+  if (page.length > 0 && !(isShort && !isReversed))
+    links.push({ rel: 'next', href: href(page.at(-1)?.id, false) });
+  if (page.length > 0 && !(isShort && isReversed))
+    links.push({ rel: 'previous', href: href(page[0]?.id, true) });
+  return links;
+}
+
+export function pick(item: Json, fields: readonly string[]): Json {
+  return Object.fromEntries(Object.entries(item).filter(([name]) => fields.includes(name)));
+}

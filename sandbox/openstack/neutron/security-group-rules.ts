@@ -1,0 +1,237 @@
+// The rules of security groups.
+
+import { randomUUID } from 'node:crypto';
+import type { Caller } from '../caller.ts';
+import type { Cloud } from '../cloud.ts';
+import { Fault, type Json } from '../http.ts';
+import { nowSeconds, pythonText } from '../ids.ts';
+import { cidrText, parseCidr } from './addresses.ts';
+import { type Attributes, STANDARD } from './attributes.ts';
+import { badRequest, notFound } from './faults.ts';
+import { isOwn, type Resource } from './resource.ts';
+import type { GroupRow, RuleRow } from './rows.ts';
+
+const PROTOCOLS = [
+  ...['ah', 'dccp', 'egp', 'esp', 'gre', 'hopopt', 'icmp', 'igmp', 'ip', 'ipip', 'ipv6-encap', 'ipv6-frag'],
+  ...[
+    'ipv6-icmp',
+    'icmpv6',
+    'ipv6-nonxt',
+    'ipv6-opts',
+    'ipv6-route',
+    'ospf',
+    'pgm',
+    'rsvp',
+    'sctp',
+    'tcp',
+    'udp',
+  ],
+  ...['udplite', 'vrrp'],
+];
+const WITH_PORTS = ['tcp', 'udp', 'sctp', 'dccp', 'udplite', '6', '17', '132', '33', '136'];
+
+const { name: _name, tags: _tags, ...WITHOUT_NAME } = STANDARD;
+
+const ATTRIBUTES: Attributes = {
+  ...WITHOUT_NAME,
+  security_group_id: { type: 'uuid', on: 'create', isRequired: true },
+  direction: { type: 'text', on: 'create', isRequired: true, oneOf: ['ingress', 'egress'] },
+  ethertype: { type: 'text', on: 'create', initial: 'IPv4', oneOf: ['IPv4', 'IPv6'] },
+  protocol: { type: 'any', on: 'create', initial: null },
+  port_range_min: { type: 'any', on: 'create', initial: null },
+  port_range_max: { type: 'any', on: 'create', initial: null },
+  remote_ip_prefix: { type: 'any', on: 'create', initial: null },
+  remote_group_id: { type: 'uuid or null', on: 'create', initial: null },
+  remote_address_group_id: { type: 'uuid or null', on: 'create', initial: null },
+  normalized_cidr: { type: 'any', on: 'never' },
+};
+
+export function securityGroupRules(cloud: Cloud): Resource<RuleRow> {
+  return {
+    singular: 'security_group_rule',
+    plural: 'security_group_rules',
+    className: 'SecurityGroupRule',
+    path: '/security-group-rules',
+    quota: 'security_group_rule',
+    table: cloud.rules,
+    attributes: ATTRIBUTES,
+    isVisible: isOwn,
+    candidates: (caller, query) => {
+      const group = query.get('security_group_id');
+      if (group !== null)
+        return cloud.rules.by('security_group_id', group).filter((row) => isOwn(row, caller));
+      return caller.isAdmin ? cloud.rules.all() : cloud.rules.by('project_id', caller.projectId);
+    },
+    show,
+    create: (input, caller) => create(cloud, input, caller),
+    update: (row) => row,
+    remove: (row) => void cloud.rules.remove(row.id),
+  };
+}
+
+function show(row: RuleRow): Json {
+  return {
+    id: row.id,
+    tenant_id: row.project_id,
+    security_group_id: row.security_group_id,
+    ethertype: row.ethertype,
+    direction: row.direction,
+    protocol: row.protocol,
+    port_range_min: row.port_range_min,
+    port_range_max: row.port_range_max,
+    remote_ip_prefix: row.remote_ip_prefix,
+    remote_address_group_id: null,
+    normalized_cidr: normalized(row.remote_ip_prefix),
+    remote_group_id: row.remote_group_id,
+    description: row.description,
+    created_at: row.created_at,
+    updated_at: row.updated_at,
+    revision_number: row.revision_number,
+    project_id: row.project_id,
+  };
+}
+
+/** A rule as it appears inside its group, which has two fields more. */
+export function ruleInGroup(row: RuleRow): Json {
+  return { ...show(row), standard_attr_id: row.number, tags: [] };
+}
+
+function normalized(prefix: string | null): string | null {
+  const cidr = parseCidr(prefix);
+  return cidr ? cidrText(cidr) : null;
+}
+
+function create(cloud: Cloud, input: Json, caller: Caller): RuleRow {
+  const group = cloud.groups.get(String(input.security_group_id));
+  if (!group || !isOwn(group, caller)) throw notFound('SecurityGroup', input.security_group_id);
+  const protocol = protocolOf(input.protocol);
+  const [least, most] = [
+    portOf('port_range_min', input.port_range_min),
+    portOf('port_range_max', input.port_range_max),
+  ];
+  checkPorts(protocol, least, most);
+  const prefix = prefixOf(input.remote_ip_prefix, String(input.ethertype));
+  const remoteGroupId = input.remote_group_id as string | null;
+  if (prefix !== null && remoteGroupId !== null) {
+    const message =
+      'Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.';
+    throw new Fault(400, message, 'SecurityGroupMultipleRemoteEntites');
+  }
+  if (remoteGroupId !== null && !cloud.groups.get(remoteGroupId))
+    throw notFound('SecurityGroup', remoteGroupId);
+  const wish: NewRule = {
+    group,
+    direction: String(input.direction),
+    ethertype: String(input.ethertype),
+    protocol,
+    least,
+    most,
+    prefix,
+    remoteGroupId,
+    description: String(input.description ?? ''),
+  };
+  const twin = cloud.rules.by('security_group_id', group.id).find((row) => isSame(row, wish));
+  if (twin) {
+    const message = `Security group rule already exists. Rule id is ${twin.id}.`;
+    throw new Fault(409, message, 'SecurityGroupRuleExists');
+  }
+  return addRule(cloud, wish);
+}
+
+function protocolOf(value: unknown): string | null {
+  if (value === null || value === '' || value === 'any') return null;
+  const text = String(value).toLowerCase();
+  const isNumber = /^\d+$/.test(text) && Number(text) <= 255;
+  if (isNumber || PROTOCOLS.includes(text)) return text;
+  const known = pythonText([null, ...PROTOCOLS]);
+  throw new Fault(
+    400,
+    `Security group rule protocol ${text} not supported. Only protocol values ${known} and integer representations [0 to 255] are supported.`,
+    'SecurityGroupRuleInvalidProtocol',
+  );
+}
+
+function portOf(name: string, value: unknown): number | null {
+  if (value === null || value === '') return null;
+  const number = Number(value);
+  if (Number.isInteger(number) && number >= 0 && number <= 65_535) return number;
+  throw new Fault(
+    400,
+    `Invalid value for port ${String(value)}`,
+    name === '' ? '' : 'SecurityGroupInvalidPortValue',
+  );
+}
+
+function checkPorts(protocol: string | null, least: number | null, most: number | null): void {
+  if (least === null && most === null) return;
+  if (protocol === null) {
+    const message = 'Must also specify protocol if port range is given.';
+    throw new Fault(400, message, 'SecurityGroupProtocolRequiredWithPorts');
+  }
+  if (WITH_PORTS.includes(protocol) && (least === null || most === null || least > most)) {
+    const message = 'For TCP/UDP protocols, port_range_min must be <= port_range_max';
+    throw new Fault(400, message, 'SecurityGroupInvalidPortRange');
+  }
+}
+
+function prefixOf(value: unknown, ethertype: string): string | null {
+  if (value === null || value === '') return null;
+  const text = String(value).includes('/')
+    ? String(value)
+    : `${String(value)}/${ethertype === 'IPv4' ? 32 : 128}`;
+  const cidr = parseCidr(text);
+  if (!cidr)
+    throw badRequest(
+      `Invalid input for remote_ip_prefix. Reason: '${String(value)}' is not a valid IP subnet.`,
+    );
+  if (cidr.version !== (ethertype === 'IPv4' ? 4 : 6)) {
+    const message = `Conflicting value ethertype ${ethertype} for CIDR ${String(value)}`;
+    throw new Fault(400, message, 'SecurityGroupRuleParameterConflict');
+  }
+  return text;
+}
+
+export type NewRule = {
+  readonly group: GroupRow;
+  readonly direction: string;
+  readonly ethertype: string;
+  readonly protocol?: string | null;
+  readonly least?: number | null;
+  readonly most?: number | null;
+  readonly prefix?: string | null;
+  readonly remoteGroupId?: string | null;
+  readonly description?: string;
+};
+
+function isSame(row: RuleRow, wish: NewRule): boolean {
+  return (
+    row.direction === wish.direction &&
+    row.ethertype === wish.ethertype &&
+    row.protocol === (wish.protocol ?? null) &&
+    row.port_range_min === (wish.least ?? null) &&
+    row.port_range_max === (wish.most ?? null) &&
+    row.remote_ip_prefix === (wish.prefix ?? null) &&
+    row.remote_group_id === (wish.remoteGroupId ?? null)
+  );
+}
+
+export function addRule(cloud: Cloud, wish: NewRule): RuleRow {
+  const now = nowSeconds();
+  return cloud.rules.put({
+    id: randomUUID(),
+    project_id: wish.group.project_id,
+    security_group_id: wish.group.id,
+    ethertype: wish.ethertype,
+    direction: wish.direction,
+    protocol: wish.protocol ?? null,
+    port_range_min: wish.least ?? null,
+    port_range_max: wish.most ?? null,
+    remote_ip_prefix: wish.prefix ?? null,
+    remote_group_id: wish.remoteGroupId ?? null,
+    description: wish.description ?? null,
+    number: cloud.rules.size + 1,
+    created_at: now,
+    updated_at: now,
+    revision_number: 0,
+  });
+}

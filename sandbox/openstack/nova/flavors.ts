@@ -1,0 +1,114 @@
+// Flavors.
+
+import type { Cloud } from '../cloud.ts';
+import { type Call, type Json, ok, type Route, route } from '../http.ts';
+import { hexId } from '../ids.ts';
+import { badRequest, conflict, notFound, objectOf, requirePolicy } from './faults.ts';
+import { pageOf } from './pages.ts';
+import type { FlavorRow } from './rows.ts';
+
+const ALLOWED = [
+  ...['name', 'id', 'ram', 'vcpus', 'disk', 'swap', 'rxtx_factor', 'description'],
+  ...['OS-FLV-EXT-DATA:ephemeral', 'os-flavor-access:is_public'],
+];
+
+export function flavorRoutes(cloud: Cloud): Route[] {
+  return [
+    route('GET', '/flavors', (call) => list(cloud, call, (row) => brief(cloud, row, call))),
+    route('GET', '/flavors/detail', (call) => list(cloud, call, (row) => show(cloud, row, call))),
+    route('POST', '/flavors', (call) => {
+      requirePolicy(call.caller, 'os_compute_api:os-flavor-manage:create');
+      return ok({ flavor: show(cloud, create(cloud, call.body), call) });
+    }),
+    route('GET', '/flavors/{id}', (call) =>
+      ok({ flavor: show(cloud, mustFlavor(cloud, call.params.id), call) }),
+    ),
+    route('DELETE', '/flavors/{id}', ({ caller, params }) => {
+      requirePolicy(caller, 'os_compute_api:os-flavor-manage:delete');
+      cloud.flavors.remove(mustFlavor(cloud, params.id).id);
+      return { status: 202 };
+    }),
+    route('GET', '/flavors/{id}/os-extra_specs', ({ params }) =>
+      ok({ extra_specs: mustFlavor(cloud, params.id).extra_specs }),
+    ),
+  ];
+}
+
+function list(cloud: Cloud, call: Call, render: (row: FlavorRow) => Json) {
+  const { query } = call;
+  const minRam = Number(query.get('minRam') ?? 0);
+  const minDisk = Number(query.get('minDisk') ?? 0);
+  const rows = cloud.flavors
+    .all()
+    .filter((row) => (row.is_public || call.caller.isAdmin) && row.ram >= minRam && row.disk >= minDisk)
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+  const { page, links } = pageOf(rows, { call, key: 'flavors', base: `${cloud.url}/compute/v2.1` });
+  return ok({ flavors: page.map(render), ...links });
+}
+
+function brief(cloud: Cloud, row: FlavorRow, { minor }: Call): Json {
+  return {
+    id: row.id,
+    name: row.name,
+    links: linksOf(cloud, row.id),
+    ...(minor >= 55 ? { description: row.description } : {}),
+  };
+}
+
+function linksOf(cloud: Cloud, id: string) {
+  return [
+    { rel: 'self', href: `${cloud.url}/compute/v2.1/flavors/${id}` },
+    { rel: 'bookmark', href: `${cloud.url}/compute/flavors/${id}` },
+  ];
+}
+
+function show(cloud: Cloud, row: FlavorRow, { minor }: Call): Json {
+  return {
+    id: row.id,
+    name: row.name,
+    ram: row.ram,
+    disk: row.disk,
+    swap: row.swap === 0 && minor < 75 ? '' : row.swap,
+    'OS-FLV-EXT-DATA:ephemeral': row.ephemeral,
+    'OS-FLV-DISABLED:disabled': false,
+    vcpus: row.vcpus,
+    'os-flavor-access:is_public': row.is_public,
+    rxtx_factor: 1.0,
+    links: linksOf(cloud, row.id),
+    ...(minor >= 55 ? { description: row.description } : {}),
+    ...(minor >= 61 ? { extra_specs: row.extra_specs } : {}),
+  };
+}
+
+export function mustFlavor(cloud: Cloud, id: string | undefined): FlavorRow {
+  const row = cloud.flavors.get(id);
+  if (!row) throw notFound(`Flavor ${id} could not be found.`);
+  return row;
+}
+
+function create(cloud: Cloud, body: Json): FlavorRow {
+  const input = objectOf(body, 'flavor', { allowed: ALLOWED, required: ['name', 'ram', 'vcpus', 'disk'] });
+  const number = (name: string, least: number) => {
+    const value = Number(input[name] ?? 0);
+    if (!Number.isInteger(value) || value < least)
+      throw badRequest(`Invalid input for field/attribute ${name}.`);
+    return value;
+  };
+  const id = typeof input.id === 'string' && input.id !== 'auto' ? input.id : hexId();
+  if (cloud.flavors.get(id)) throw conflict(`Flavor with ID ${id} already exists.`);
+  if (cloud.flavors.all().some((row) => row.name === input.name)) {
+    throw conflict(`Flavor with name ${String(input.name)} already exists.`);
+  }
+  return cloud.flavors.put({
+    id,
+    name: String(input.name),
+    vcpus: number('vcpus', 1),
+    ram: number('ram', 1),
+    disk: number('disk', 0),
+    ephemeral: number('OS-FLV-EXT-DATA:ephemeral', 0),
+    swap: number('swap', 0),
+    is_public: input['os-flavor-access:is_public'] !== false,
+    description: typeof input.description === 'string' ? input.description : null,
+    extra_specs: {},
+  });
+}

@@ -1,0 +1,399 @@
+// POST /servers: everything Nova checks before it says 202.
+
+import { randomUUID } from 'node:crypto';
+import { createVolume } from '../cinder/volume-life.ts';
+import type { Cloud } from '../cloud.ts';
+import { type Call, isObject, type Json, type Reply } from '../http.ts';
+import { isUuid, nowSeconds, pythonText, randomWord } from '../ids.ts';
+import { isNetworkVisible } from '../neutron/networks.ts';
+import { limitsOf as networkLimits } from '../neutron/quotas.ts';
+import { isOwn } from '../neutron/resource.ts';
+import { ensureDefaultGroup } from '../neutron/security-groups.ts';
+import {
+  badRequest,
+  conflict,
+  forbidden,
+  invalidField,
+  metadataOf,
+  objectOf,
+  requirePolicy,
+} from './faults.ts';
+import { hostNames, ZONE } from './hosts.ts';
+import { computeLimits, reserveServers } from './quotas.ts';
+import type { FlavorRow, RequestedNetwork, ServerRow, VolumeAttachment } from './rows.ts';
+import { newAttachmentIds, startBuild } from './server-life.ts';
+import { linksOf } from './server-view.ts';
+
+function allowedAt(minor: number): string[] {
+  return [
+    ...[
+      'name',
+      'imageRef',
+      'flavorRef',
+      'networks',
+      'metadata',
+      'security_groups',
+      'key_name',
+      'availability_zone',
+    ],
+    ...[
+      'user_data',
+      'config_drive',
+      'min_count',
+      'max_count',
+      'return_reservation_id',
+      'adminPass',
+      'accessIPv4',
+    ],
+    ...[
+      'accessIPv6',
+      'OS-DCF:diskConfig',
+      'block_device_mapping_v2',
+      'block_device_mapping',
+      'OS-SCH-HNT:scheduler_hints',
+    ],
+    ...(minor < 57 ? ['personality'] : []),
+    ...(minor >= 19 ? ['description'] : []),
+    ...(minor >= 52 ? ['tags'] : []),
+    ...(minor >= 63 ? ['trusted_image_certificates'] : []),
+    ...(minor >= 74 ? ['host', 'hypervisor_hostname'] : []),
+    ...(minor >= 90 ? ['hostname'] : []),
+  ];
+}
+
+let serverNumber = 0;
+
+export function createServers(cloud: Cloud, call: Call): Reply {
+  const { caller, minor } = call;
+  const required = ['name', 'flavorRef', ...(minor >= 37 ? ['networks'] : [])];
+  const input = objectOf(call.body, 'server', { allowed: allowedAt(minor), required });
+  const name = nameOf(input.name);
+  const metadata = metadataOf(input.metadata ?? {}, 'metadata');
+  const tags = tagsOf(input.tags);
+  const { zone, host } = zoneOf(cloud, call, input);
+  const flavor = flavorOf(cloud, input.flavorRef);
+  const groups = groupsOf(cloud, call, input.security_groups);
+  const volumes = volumesOf(cloud, call, input.block_device_mapping_v2);
+  const imageId = imageOf(cloud, call, input.imageRef, flavor, volumes);
+  if (typeof input.key_name === 'string' && !cloud.keypairs.get(`${caller.userId}/${input.key_name}`)) {
+    throw badRequest('Invalid key_name provided.');
+  }
+  const least = countOf(input.min_count, 'min_count', 1);
+  const most = countOf(input.max_count, 'max_count', least);
+  if (least > most) throw badRequest('min_count must be <= max_count');
+  const networks = networksOf(cloud, call, input.networks, most);
+  checkMetadataQuota(cloud, caller.projectId, metadata);
+  const size = { vcpus: flavor.vcpus, ram: flavor.ram, least, wanted: most };
+  const count = reserveServers(cloud, caller.projectId, size);
+  checkPortQuota(
+    cloud,
+    caller.projectId,
+    networks.filter((wish) => wish.port_id === undefined).length * count,
+  );
+
+  const reservationId = `r-${randomWord(8).toLowerCase()}`;
+  const servers = Array.from({ length: count }, (_, index): ServerRow => {
+    const now = nowSeconds();
+    const ownName = most > 1 ? `${name}-${index + 1}` : name;
+    serverNumber = Math.max(serverNumber, cloud.servers.size) + 1;
+    return {
+      id: randomUUID(),
+      name: ownName,
+      project_id: caller.projectId,
+      user_id: caller.userId,
+      image_id: imageId,
+      flavor,
+      old_flavor: null,
+      vm_state: 'building',
+      task_state: 'scheduling',
+      power_state: 0,
+      host: '',
+      hostname: typeof input.hostname === 'string' ? input.hostname : hostnameOf(ownName),
+      availability_zone: '',
+      requested_zone: zone,
+      requested_host: host,
+      metadata,
+      tags,
+      description: descriptionOf(input.description, ownName, minor),
+      key_name: typeof input.key_name === 'string' ? input.key_name : null,
+      config_drive: input.config_drive === true || String(input.config_drive).toLowerCase() === 'true',
+      user_data: typeof input.user_data === 'string' ? input.user_data : null,
+      access_ip_v4: String(input.accessIPv4 ?? ''),
+      access_ip_v6: String(input.accessIPv6 ?? ''),
+      security_groups: groups,
+      requested_networks: networks,
+      own_port_ids: [],
+      volumes: volumes.map((make) => make()),
+      fault: null,
+      locked: false,
+      locked_reason: null,
+      reservation_id: reservationId,
+      launch_index: index,
+      number: serverNumber,
+      actions: [{ action: 'create', request_id: call.requestId, user_id: caller.userId, start_time: now }],
+      created_at: now,
+      updated_at: now,
+      launched_at: null,
+    };
+  });
+  for (const server of servers) {
+    cloud.servers.put(server);
+    startBuild(cloud, server);
+  }
+  const [first] = servers;
+  if (input.return_reservation_id === true) return { status: 202, body: { reservation_id: reservationId } };
+  const id = first?.id ?? '';
+  const server = {
+    id,
+    links: linksOf(cloud, id),
+    'OS-DCF:diskConfig': String(input['OS-DCF:diskConfig'] ?? 'MANUAL'),
+    security_groups: groups.map((group) => ({ name: group })),
+    adminPass: typeof input.adminPass === 'string' ? input.adminPass : randomWord(12),
+  };
+  return { status: 202, body: { server }, headers: { location: `${cloud.url}/compute/v2.1/servers/${id}` } };
+}
+
+export function nameOf(value: unknown): string {
+  if (typeof value !== 'string')
+    throw invalidField('name', value, `${pythonText(value)} is not of type 'string'`);
+  if (value === '') throw invalidField('name', value, `'' is too short`);
+  if (value.length > 255) throw invalidField('name', value, `'${value}' is too long`);
+  return value;
+}
+
+function hostnameOf(name: string): string {
+  const clean = name
+    .toLowerCase()
+    .replace(/[ _]/g, '-')
+    .replace(/[^a-z0-9.-]/g, '')
+    .replace(/^[-.]+|[-.]+$/g, '');
+  return clean.slice(0, 63) || 'server';
+}
+
+/** Before 2.19 there was no description, and Nova fills in the name. */
+function descriptionOf(value: unknown, name: string, minor: number): string | null {
+  if (minor < 19) return name;
+  return typeof value === 'string' ? value : null;
+}
+
+function tagsOf(value: unknown): string[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) throw invalidField('tags', value, `${pythonText(value)} is not of type 'array'`);
+  for (const tag of value) checkTag(tag);
+  if (value.length > 50) throw invalidField('tags', value, `${pythonText(value)} is too long`);
+  return [...new Set(value as string[])].sort();
+}
+
+export function checkTag(tag: unknown): void {
+  if (typeof tag !== 'string' || tag === '' || tag.length > 60 || /[,/]/.test(tag)) {
+    throw invalidField('tags', tag, `${pythonText(tag)} does not match '^[^,/]*$'`);
+  }
+}
+
+function zoneOf(cloud: Cloud, { caller }: Call, input: Json): { zone: string; host: string } {
+  const host = input.host ?? input.hypervisor_hostname;
+  if (host !== undefined) {
+    requirePolicy(caller, 'compute:servers:create:requested_destination');
+    if (!hostNames(cloud).includes(String(host)))
+      throw badRequest(`Compute host ${String(host)} could not be found.`);
+  }
+  if (typeof input.availability_zone !== 'string') return { zone: '', host: String(host ?? '') };
+  const [zone = '', forced = ''] = input.availability_zone.split(':');
+  if (forced !== '') requirePolicy(caller, 'os_compute_api:servers:create:forced_host');
+  if (zone !== ZONE) throw badRequest('The requested availability zone is not available');
+  return { zone, host: forced || String(host ?? '') };
+}
+
+function flavorOf(cloud: Cloud, reference: unknown): FlavorRow {
+  const id = String(reference).split('/').at(-1);
+  const flavor = cloud.flavors.get(id);
+  if (!flavor) throw badRequest(`Flavor ${id} could not be found.`);
+  return flavor;
+}
+
+function imageOf(
+  cloud: Cloud,
+  { caller }: Call,
+  reference: unknown,
+  flavor: FlavorRow,
+  volumes: readonly (() => VolumeAttachment)[],
+): string {
+  if (reference === undefined || reference === '' || reference === null) {
+    if (volumes.length === 0) {
+      throw badRequest(
+        'Block Device Mapping is Invalid: You specified more local devices than the limit allows',
+      );
+    }
+    return '';
+  }
+  if (!isUuid(reference)) {
+    throw invalidField(
+      'imageRef',
+      reference,
+      `${pythonText(reference)} is not valid under any of the given schemas`,
+    );
+  }
+  const image = cloud.images.get(reference);
+  const isVisible =
+    image &&
+    (caller.isAdmin || image.owner === caller.projectId || /public|community/.test(image.visibility));
+  if (!image || !isVisible) throw badRequest('Can not find requested image');
+  if (image.status !== 'active') throw badRequest(`Image ${image.id} is not active.`);
+  if (image.min_ram > flavor.ram) throw badRequest("Flavor's memory is too small for requested image.");
+  const bytes = (gigabytes: number) => gigabytes * 1024 ** 3;
+  if (flavor.disk > 0 && image.min_disk > flavor.disk) {
+    throw badRequest(
+      `Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is ${bytes(flavor.disk)} bytes, minimum size is ${bytes(image.min_disk)} bytes.`,
+    );
+  }
+  return image.id;
+}
+
+function groupsOf(cloud: Cloud, { caller }: Call, value: unknown): string[] {
+  if (value === undefined) return ['default'];
+  if (!Array.isArray(value))
+    throw invalidField('security_groups', value, `${pythonText(value)} is not of type 'array'`);
+  ensureDefaultGroup(cloud, caller.projectId);
+  const own = cloud.groups.by('project_id', caller.projectId);
+  const names = value.map((entry) => (isObject(entry) ? String(entry.name) : String(entry)));
+  for (const name of names) {
+    const found = own.filter((group) => group.id === name || group.name === name);
+    if (found.length === 0) throw badRequest(`Unable to find security_group with name or id '${name}'`);
+    if (found.length > 1 && !found.some((group) => group.id === name)) {
+      throw conflict(
+        `Multiple security_group matches found for name '${name}', use an ID to be more specific.`,
+      );
+    }
+  }
+  return names.length === 0 ? ['default'] : [...new Set(names)];
+}
+
+function countOf(value: unknown, name: string, fallback: number): number {
+  if (value === undefined) return fallback;
+  const number = Number(value);
+  if (Number.isInteger(number) && number >= 1) return number;
+  throw invalidField(name, value, `${pythonText(value)} is less than the minimum of 1`);
+}
+
+function checkMetadataQuota(cloud: Cloud, projectId: string, metadata: Record<string, string>): void {
+  const limit = computeLimits(cloud, projectId).metadata_items ?? -1;
+  if (limit >= 0 && Object.keys(metadata).length > limit) {
+    throw forbidden(`Maximum number of metadata items exceeds ${limit}`);
+  }
+}
+
+function checkPortQuota(cloud: Cloud, projectId: string, wanted: number): void {
+  const limit = networkLimits(cloud, projectId).port ?? -1;
+  const used = cloud.ports.count('project_id', projectId);
+  if (wanted > 0 && limit >= 0 && used + wanted > limit) throw forbidden('Maximum number of ports exceeded');
+}
+
+function networksOf(cloud: Cloud, call: Call, value: unknown, count: number): RequestedNetwork[] {
+  if (value === 'none' && call.minor >= 37) return [];
+  if (value === undefined || (value === 'auto' && call.minor >= 37))
+    return onlyNetwork(cloud, call, value === 'auto');
+  if (!Array.isArray(value)) {
+    throw invalidField('networks', value, `${pythonText(value)} is not valid under any of the given schemas`);
+  }
+  if (value.length === 0) return onlyNetwork(cloud, call, false);
+  return value.map((entry) => {
+    if (!isObject(entry))
+      throw invalidField('networks', value, `${pythonText(entry)} is not of type 'object'`);
+    if (entry.port !== undefined && entry.port !== null) return requestedPort(cloud, call, entry.port, count);
+    return requestedNetwork(cloud, call, entry);
+  });
+}
+
+function requestedPort(cloud: Cloud, { caller }: Call, reference: unknown, count: number): RequestedNetwork {
+  if (!isUuid(reference)) throw invalidField('port', reference, `${pythonText(reference)} is not a 'uuid'`);
+  if (count > 1)
+    throw badRequest(
+      'Unable to launch multiple instances with a single configured port ID. Please launch your instance one by one with different ports.',
+    );
+  const port = cloud.ports.get(reference);
+  if (!port || !isOwn(port, caller)) throw badRequest(`Port id ${reference} could not be found.`);
+  const isPromised = cloud.servers
+    .by('project_id', caller.projectId)
+    .some(
+      (server) =>
+        server.vm_state === 'building' && server.requested_networks.some((wish) => wish.port_id === port.id),
+    );
+  if (port.device_id !== '' || isPromised) throw conflict(`Port ${reference} is still in use.`);
+  if (port.fixed_ips.length === 0)
+    throw badRequest(`Port ${reference} requires a FixedIP in order to be used.`);
+  return { port_id: port.id, network_id: port.network_id };
+}
+
+function requestedNetwork(cloud: Cloud, { caller }: Call, entry: Json): RequestedNetwork {
+  const { uuid, fixed_ip: fixedIp } = entry;
+  if (!isUuid(uuid)) throw invalidField('uuid', uuid, `${pythonText(uuid)} is not a 'uuid'`);
+  const network = cloud.networks.get(uuid);
+  if (!network || !isNetworkVisible(network, caller)) throw badRequest(`Network ${uuid} could not be found.`);
+  if (network.is_external && !network.shared && !isOwn(network, caller)) {
+    throw forbidden(`It is not allowed to create an interface on external network ${uuid}`);
+  }
+  if (cloud.subnets.by('network_id', network.id).length === 0) {
+    throw badRequest(`Network ${uuid} requires a subnet in order to boot instances on.`);
+  }
+  return { network_id: network.id, ...(typeof fixedIp === 'string' ? { fixed_ip: fixedIp } : {}) };
+}
+
+/** Without a choice Nova takes the project's only network, and refuses if there are several. */
+function onlyNetwork(cloud: Cloud, { caller }: Call, isAuto: boolean): RequestedNetwork[] {
+  const own = cloud.networks.by('project_id', caller.projectId).filter((network) => !network.is_external);
+  const usable = own.filter((network) => cloud.subnets.by('network_id', network.id).length > 0);
+  if (usable.length > 1) {
+    throw conflict('Multiple possible networks found, use a Network ID to be more specific.');
+  }
+  const [only] = usable;
+  if (!only && isAuto) {
+    throw badRequest(`Unable to automatically allocate a network for project ${caller.projectId}`);
+  }
+  return only ? [{ network_id: only.id }] : [];
+}
+
+/** One maker per volume that the server starts with; a maker makes the volume if there is none yet. */
+function volumesOf(cloud: Cloud, { caller }: Call, value: unknown): (() => VolumeAttachment)[] {
+  if (!Array.isArray(value)) return [];
+  const makers: (() => VolumeAttachment)[] = [];
+  for (const [index, entry] of value.entries()) {
+    if (!isObject(entry)) throw invalidField('block_device_mapping_v2', value, 'it is not of type object');
+    const { source_type: source, destination_type: destination, uuid } = entry;
+    if (source === 'image' && destination === 'local') continue;
+    const device = `/dev/sd${String.fromCharCode(97 + index)}`;
+    const attachment = (volumeId: string): VolumeAttachment => ({
+      volume_id: volumeId,
+      device,
+      ...newAttachmentIds(),
+      delete_on_termination: entry.delete_on_termination === true,
+      tag: typeof entry.tag === 'string' ? entry.tag : null,
+      is_boot: Number(entry.boot_index) === 0,
+    });
+    if (source === 'volume') {
+      const volume = cloud.volumes.get(String(uuid));
+      if (!volume || volume.project_id !== caller.projectId) {
+        throw badRequest(`Block Device Mapping is Invalid: failed to get volume ${String(uuid)}.`);
+      }
+      if (volume.status !== 'available') {
+        throw badRequest(
+          `Invalid volume: volume '${volume.id}' status must be 'available'. Currently in '${volume.status}'`,
+        );
+      }
+      makers.push(() => {
+        cloud.volumes.update(volume.id, { status: 'attaching' });
+        return attachment(volume.id);
+      });
+    } else {
+      const size = Number(entry.volume_size ?? 0);
+      if (!Number.isInteger(size) || size < 1) {
+        throw badRequest('Block Device Mapping is Invalid: volume_size must be given.');
+      }
+      makers.push(() => {
+        const image = source === 'image' ? String(uuid) : undefined;
+        const volume = createVolume(cloud, { caller, size, imageId: image, status: 'attaching' });
+        return attachment(volume.id);
+      });
+    }
+  }
+  return makers;
+}

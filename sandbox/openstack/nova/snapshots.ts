@@ -1,0 +1,68 @@
+// The createImage action: a Glance image of a server's disk.
+
+import { createHash, randomUUID } from 'node:crypto';
+import type { Cloud } from '../cloud.ts';
+import type { Call, Json, Reply } from '../http.ts';
+import { nowSeconds } from '../ids.ts';
+import { invalidField } from './faults.ts';
+import type { ServerRow } from './rows.ts';
+
+const SNAPSHOT_BYTES = 4096;
+
+export function registerSnapshotTasks(cloud: Cloud): void {
+  cloud.tasks.on('server snapshot', (serverId, { image = '' }) => {
+    const digest = (name: string) => createHash(name).update(image).digest('hex');
+    cloud.images.update(image, {
+      status: 'active',
+      size: SNAPSHOT_BYTES,
+      virtual_size: SNAPSHOT_BYTES,
+      checksum: digest('md5'),
+      os_hash_algo: 'sha512',
+      os_hash_value: digest('sha512'),
+      updated_at: nowSeconds(),
+    });
+    const row = cloud.servers.get(serverId);
+    if (row?.task_state === 'image_snapshot') cloud.servers.update(serverId, { task_state: null });
+  });
+}
+
+export function snapshotServer(cloud: Cloud, row: ServerRow, call: Call, argument: Json): Reply {
+  const { name } = argument;
+  if (typeof name !== 'string' || name === '')
+    throw invalidField('createImage', argument, "'name' is a required property");
+  const now = nowSeconds();
+  const image = cloud.images.put({
+    id: randomUUID(),
+    name,
+    status: 'queued',
+    visibility: 'private',
+    owner: row.project_id,
+    disk_format: 'raw',
+    container_format: 'bare',
+    size: null,
+    virtual_size: null,
+    checksum: null,
+    os_hash_algo: null,
+    os_hash_value: null,
+    protected: false,
+    os_hidden: false,
+    min_ram: 0,
+    min_disk: row.flavor.disk,
+    created_at: now,
+    updated_at: now,
+    tags: [],
+    properties: {
+      ...cloud.images.get(row.image_id)?.properties,
+      base_image_ref: row.image_id,
+      instance_uuid: row.id,
+      user_id: row.user_id,
+      image_type: 'snapshot',
+    },
+  });
+  cloud.servers.update(row.id, { task_state: 'image_snapshot' });
+  cloud.tasks.after(cloud.buildDelayMs * 0.4, 'server snapshot', row.id, { image: image.id });
+  const location = `${cloud.url}/image/v2/images/${image.id}`;
+  return call.minor >= 45
+    ? { status: 202, body: { image_id: image.id } }
+    : { status: 202, headers: { location } };
+}
