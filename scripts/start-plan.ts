@@ -140,12 +140,16 @@ function secretOf(dataDir: string): string {
   return readFileSync(file, 'utf8').trim();
 }
 
+// The sandbox knows nothing of ours, its errors included: what it says is one problem.
 function collect<T>(problems: Set<string>, read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof Failure) || error.reason !== 'INVALID_CONFIG') throw error;
-    for (const { field, message } of error.violations) problems.add(`${field} ${message}`);
+    if (error instanceof Failure) {
+      for (const { field, message } of error.violations) problems.add(`${field} ${message}`);
+    } else {
+      problems.add((error as Error).message);
+    }
     return undefined;
   }
 }
