@@ -175,6 +175,29 @@ export function createServers(client: ServiceClient) {
         context,
       ),
 
+    /** Gives a running or stopped server one more interface, a port made before. ABORTED if the port is in use. */
+    attachPort: ({ serverId, portId }: { serverId: string; portId: string }, context: CallContext) =>
+      client.send(
+        {
+          method: 'POST',
+          path: path`/servers/${serverId}/os-interface`,
+          json: { interfaceAttachment: { port_id: portId } },
+          what: `attach port ${portId} to server ${serverId}`,
+        },
+        context,
+      ),
+
+    /** The port is free some time later; a port that Nova did not make lives on. */
+    detachPort: ({ serverId, portId }: { serverId: string; portId: string }, context: CallContext) =>
+      client.send(
+        {
+          method: 'DELETE',
+          path: path`/servers/${serverId}/os-interface/${portId}`,
+          what: `detach port ${portId} from server ${serverId}`,
+        },
+        context,
+      ),
+
     listVolumeAttachments: (serverId: string, context: CallContext) =>
       client.list<VolumeAttachment>(
         'volumeAttachments',

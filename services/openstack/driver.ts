@@ -1,0 +1,143 @@
+// The driver contract: checks a wish, makes the cloud equal to it while telling what happens, lists what is, tells what
+// the cloud has. It keeps no list of slices; the fence is all it remembers of one.
+
+import { randomUUID } from 'node:crypto';
+import { cancelled, Failure, type FieldViolation, invalid } from '#common/errors.ts';
+import type { Context, Handlers } from '#common/rpc-server.ts';
+import type { Report } from '#engine/environment.ts';
+import {
+  type ConvergeEvent,
+  type ConvergeRequest,
+  type ConvergeResult,
+  type DriverServiceServer,
+  Outcome,
+  type Scope,
+} from '#proto/pucp/driver/v1/driver_service.ts';
+import type { CallContext } from './api/settings.ts';
+import { capacityOf } from './capacity.ts';
+import { createChannel } from './channel.ts';
+import type { Claim, Fences } from './fences.ts';
+import type { OfferDeps } from './offers.ts';
+import type { SliceWorker } from './slice-work.ts';
+import type { Place, Tenancy } from './tenancy.ts';
+import { asFieldViolations, validate, type Wish } from './validation.ts';
+
+export type DriverDeps = OfferDeps & {
+  readonly tenancy: Pick<Tenancy, 'place' | 'findPlace'>;
+  readonly worker: SliceWorker;
+  readonly fences: Fences;
+};
+
+export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
+  const { tenancy, worker, fences } = deps;
+
+  /** Nothing is made for a slice that is to be nothing. */
+  function placeOf(request: ConvergeRequest, scope: Scope, context: CallContext): Promise<Place | undefined> {
+    return request.desired.length > 0 ? tenancy.place(scope, context) : tenancy.findPlace(scope, context);
+  }
+
+  async function run(
+    request: ConvergeRequest,
+    { signal, requestId }: Context,
+    report: (report: Report) => void,
+  ): Promise<ConvergeResult> {
+    const scope = scopeOf(request);
+    const claim: Claim = { sliceId: scope.sliceId, fence: request.fence, holder: randomUUID() };
+    await fences.claim(claim);
+    const place = await placeOf(request, scope, { signal, requestId });
+    if (!place) return nothing;
+    const fence = new AbortController();
+    const context = { signal: AbortSignal.any([signal, fence.signal]), requestId };
+    const { desired, onFailure } = request;
+    const admit = async (): Promise<void> => {
+      try {
+        await fences.check(claim);
+      } catch (error) {
+        // Not a failure of the slice, to be rolled back: from here on it is another worker's.
+        if (error instanceof Failure && error.reason === 'FENCED') fence.abort(error);
+        throw error;
+      }
+    };
+    const work = { scope, projectId: place.projectId, desired, onFailure };
+    const result = await worker.converge(work, context, { report, admit });
+    return { ...result, projectId: place.projectId };
+  }
+
+  return {
+    async validate({ scope, desired }, { signal, requestId }) {
+      const context = { signal, requestId };
+      const owner = scopeOf({ scope });
+      const place = await tenancy.findPlace(owner, context);
+      return await validate(deps, { scope: owner, projectId: place?.projectId, desired }, context);
+    },
+
+    async *converge(request, context) {
+      const channel = createChannel<ConvergeEvent>();
+      const left = new AbortController();
+      const signal = AbortSignal.any([context.signal, left.signal]);
+      let percent = 0;
+      const running = run(request, { ...context, signal }, (report) => {
+        percent = report.percent;
+        channel.push(eventOf(report));
+      });
+      const ended = running.then(channel.close, channel.close);
+      try {
+        yield* channel.items();
+        const result = await running;
+        const isReached = result.outcome === Outcome.CONVERGED;
+        yield {
+          percent: isReached ? 100 : percent,
+          message: '',
+          event: { $case: 'result', value: result },
+        };
+      } finally {
+        left.abort(cancelled());
+        await ended;
+      }
+    },
+
+    async observe(request, { signal, requestId }) {
+      const scope = scopeOf(request);
+      const place = await tenancy.findPlace(scope, { signal, requestId });
+      if (!place) return { observed: [], projectId: '' };
+      const { projectId } = place;
+      return { observed: await worker.observe({ scope, projectId }, { signal, requestId }), projectId };
+    },
+
+    getCapacity: (_request, { signal, requestId }) => capacityOf(deps, { signal, requestId }),
+  };
+}
+
+/** For requests that are written as a slice's spec: the mistakes at its fields. */
+export async function validateSpec(
+  deps: OfferDeps,
+  wish: Wish,
+  context: CallContext,
+): Promise<FieldViolation[]> {
+  const { violations } = await validate(deps, wish, context);
+  return asFieldViolations(violations, wish.desired);
+}
+
+const nothing: ConvergeResult = {
+  outcome: Outcome.CONVERGED,
+  errorMessage: '',
+  reason: '',
+  observed: [],
+  projectId: '',
+};
+
+function eventOf({ percent, message, resource }: Report): ConvergeEvent {
+  return { percent, message, event: resource && { $case: 'resource', value: resource } };
+}
+
+function scopeOf({ scope }: { readonly scope: Scope | undefined }): Scope {
+  const missing = (['sliceId', 'sliceName', 'userId', 'username'] as const).filter(
+    (field) => !scope?.[field],
+  );
+  if (scope && missing.length === 0) return scope;
+  throw invalid(missing.map((field) => ({ field: `scope.${snake(field)}`, message: 'is missing' })));
+}
+
+function snake(field: string): string {
+  return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

@@ -1,0 +1,42 @@
+// Where the kinds work: one slice in one project, and the names and marks by which what is made there is found again.
+
+import type { CallContext as EngineContext } from '#engine/kind.ts';
+import type { Scope } from '#proto/pucp/driver/v1/driver_service.ts';
+import type { ProjectClients } from '../api/cloud.ts';
+import type { CallContext } from '../api/settings.ts';
+import type { Marker } from '../api/tagging.ts';
+
+export type SlicePlace = {
+  readonly scope: Scope;
+  /** Clients of the project that the slice lies in. */
+  readonly clients: ProjectClients;
+  /** Clients of an administrator, for what a project may not do itself. */
+  readonly home: ProjectClients;
+  readonly projectId: string;
+  /** What all of the slice bears. */
+  readonly marker: Marker;
+  /** What all of the owner's servers bear. */
+  readonly ownerMarker: Marker;
+  /** Under which all logs know the work. */
+  readonly requestId: string | undefined;
+  /** Ids of what the cloud offers. Each throws what is wrong with a name. */
+  readonly imageId: (name: string, context: CallContext) => Promise<string>;
+  readonly flavorId: (name: string, context: CallContext) => Promise<string>;
+  readonly externalNetworkId: (context: CallContext) => Promise<string>;
+};
+
+/** The context of a call to the cloud within a call of the engine. */
+export function within({ requestId }: SlicePlace, { signal }: EngineContext): CallContext {
+  return { signal, requestId };
+}
+
+/** `lab-net1` for `net1` of the slice `lab`. */
+export function cloudName({ scope }: SlicePlace, name: string): string {
+  return `${scope.sliceName}-${name}`;
+}
+
+/** `net1` for `lab-net1`. What bears the slice's mark but another name was renamed: it is known by that name. */
+export function localName({ scope }: SlicePlace, name: string): string {
+  const prefix = `${scope.sliceName}-`;
+  return name.startsWith(prefix) ? name.slice(prefix.length) : name;
+}

@@ -1,0 +1,56 @@
+// What the names in a wish mean in this cloud: images, flavors and the external network, for the kinds and for validation.
+
+import { Failure } from '#common/errors.ts';
+import type { ProjectClients } from './api/cloud.ts';
+import type { NeutronNetwork } from './api/neutron-types.ts';
+import type { NovaFlavor } from './api/nova.ts';
+import type { CallContext } from './api/settings.ts';
+import type { BootImage, Catalog } from './catalog.ts';
+import type { OpenstackConfig } from './config.ts';
+import { resolve, unknownName } from './names.ts';
+
+export type OfferDeps = {
+  readonly catalog: Catalog;
+  readonly config: Pick<OpenstackConfig, 'flavors' | 'images' | 'externalNetwork'>;
+  /** Clients of the configured project, which sees the external networks as every other does. */
+  readonly home: ProjectClients;
+};
+
+/** Looks a name up; answers what is wrong with it, as a sentence, where it means nothing. */
+export type Offers = {
+  image(name: string, context: CallContext): Promise<BootImage | string>;
+  flavor(name: string, context: CallContext): Promise<NovaFlavor | string>;
+  externalNetwork(context: CallContext): Promise<NeutronNetwork | string>;
+};
+
+/** The offers to a project; undefined for one that does not exist yet. */
+export function createOffers({ catalog, config, home }: OfferDeps, projectId: string | undefined): Offers {
+  return {
+    async image(name, context) {
+      const images = await catalog.images(projectId, context);
+      return resolve(name, images, config.images) ?? unknownName('image', name, images, config.images);
+    },
+    async flavor(name, context) {
+      const flavors = await catalog.flavors(context);
+      return resolve(name, flavors, config.flavors) ?? unknownName('flavor', name, flavors, config.flavors);
+    },
+    async externalNetwork(context) {
+      const networks = await home.neutron.listExternalNetworks(context);
+      const wanted = config.externalNetwork;
+      const found = networks
+        .filter(({ id, name }) => wanted === '' || id === wanted || name === wanted)
+        .toSorted((a, b) => a.name.localeCompare(b.name))[0];
+      if (found) return found;
+      const known = networks.map(({ name }) => name).join(', ') || 'none';
+      return wanted === ''
+        ? 'the cloud has no external network, so nothing can lead outside'
+        : `the configured external network "${wanted}" does not exist; there are: ${known}`;
+    },
+  };
+}
+
+/** The id of what was looked up, or a failure that tells what is wrong with the name. */
+export function idOf(found: { readonly id: string } | string, reason: string): string {
+  if (typeof found !== 'string') return found.id;
+  throw new Failure({ code: 'INVALID_ARGUMENT', reason, message: found });
+}
