@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import { cancelled, Failure } from '#common/errors.ts';
 import { HttpFailure } from './errors.ts';
 
-export const MAX_BODY_BYTES = 2 * 1024 * 1024;
+const MAX_BODY_BYTES = 2 * 1024 * 1024;
 // Looking for the place of a mistake parses the text a few times over.
 const MAX_LOCATED_CHARS = 65_536;
 const LINGER_MS = 1_000;

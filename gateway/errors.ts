@@ -75,7 +75,7 @@ export function errorReply(error: unknown, requestId: string): ErrorReply {
 }
 
 /** The failure that an error is told as. Fastify's own errors carry a status and words that are meant for clients. */
-export function toFailure(error: unknown): Failure {
+function toFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
   if (!(error instanceof Error) || !(status >= 400 && status < 500))

@@ -50,19 +50,11 @@ export async function handle(
         : [];
     return refuse(request, reply, path, allow);
   }
-  const { route, params } = found;
-  const { method, transcoder } = route;
+  const { route } = found;
+  const { method } = route;
   const caller = await admit(handling, request, reply, route);
   const timeoutMs = timeoutOf(method, single(request.headers['grpc-timeout']));
-  const bytes = await readBody(request.raw);
-  const body = transcoder.hasBody ? parseBody(bytes, request.headers) : undefined;
-  if (!transcoder.hasBody && bytes.length > 0 && bytes.toString().trim() !== '{}') throw noBody(method.name);
-  const query = new URLSearchParams(search);
-  const lastEventId = single(request.headers['last-event-id']);
-  // EventSource comes back to the same address, so what it heard last counts and not what it began with.
-  if (method.isServerStream && lastEventId && method.requestType.fields.after)
-    query.set('after', lastEventId);
-  const message = transcoder.read({ params, query, body });
+  const message = await readRequest(request, { ...found, search });
 
   const leaving = whenClientLeaves(reply);
   const context: CallContext = {
@@ -78,7 +70,7 @@ export async function handle(
   const response = await handling.upstreams.unary(method, message, context);
   reply.headers(pageHeaders(method, route.binding, response, request.raw.url ?? '/'));
   reply.code(method.httpStatus).type('application/json; charset=utf-8');
-  return reply.send(JSON.stringify(transcoder.write(response)));
+  return reply.send(JSON.stringify(route.transcoder.write(response)));
 }
 
 // A token that is not good is no token where none is needed: who logs in anew may still send the old one.
@@ -102,6 +94,22 @@ async function admit(
   if (refusal) throw refusal;
   checkAccess(method.access, caller);
   return caller;
+}
+
+async function readRequest(
+  { raw, headers }: FastifyRequest,
+  { route, params, search }: { route: Route; params: Readonly<Record<string, string>>; search: string },
+): Promise<Message> {
+  const { method, transcoder } = route;
+  const bytes = await readBody(raw);
+  const body = transcoder.hasBody ? parseBody(bytes, headers) : undefined;
+  if (!transcoder.hasBody && bytes.length > 0 && bytes.toString().trim() !== '{}') throw noBody(method.name);
+  const query = new URLSearchParams(search);
+  const lastEventId = single(headers['last-event-id']);
+  // EventSource comes back to the same address, so what it heard last counts and not what it began with.
+  if (method.isServerStream && lastEventId && method.requestType.fields.after)
+    query.set('after', lastEventId);
+  return transcoder.read({ params, query, body });
 }
 
 async function sendStream(

@@ -8,7 +8,7 @@ import { didYouMean, enumNames, findField, readEnum } from './names.ts';
 import type { Message } from './schema.ts';
 import { WELL_KNOWN } from './well-known.ts';
 
-export const MAX_DEPTH = 32;
+const MAX_DEPTH = 32;
 /** How many mistakes get a hint at what was meant: looking for one is dear. */
 export const MAX_HINTS = 50;
 const INT32 = { min: -(2 ** 31), max: 2 ** 31 - 1 };

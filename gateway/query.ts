@@ -81,7 +81,7 @@ export function fromText(field: protobuf.Field, value: string): unknown {
 }
 
 /** The names that a query may use, messages opened one level deep. */
-export function queryNames(type: protobuf.Type, taken: ReadonlySet<string>): string[] {
+function queryNames(type: protobuf.Type, taken: ReadonlySet<string>): string[] {
   return queryFields(type, taken).map(({ name }) => name);
 }
 

@@ -9,7 +9,7 @@ import protobuf from 'protobufjs';
 import type { checkAccess } from '#common/caller.ts';
 
 export type Access = Parameters<typeof checkAccess>[0];
-export type HttpMethod = 'GET' | 'PUT' | 'POST' | 'DELETE' | 'PATCH';
+type HttpMethod = 'GET' | 'PUT' | 'POST' | 'DELETE' | 'PATCH';
 
 /** One way to call an rpc over REST: google/api/http.proto, HttpRule. */
 export type Binding = {
