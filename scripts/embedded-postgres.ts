@@ -14,11 +14,12 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Log } from '#common/log.ts';
 import { wait } from '#common/time.ts';
+import { freePorts } from './ports.ts';
 
 export type EmbeddedPostgresOptions = {
   /** The folder that holds the database; made if absent. */
@@ -51,7 +52,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   await endLeftover(dataDir, log);
   if (!existsSync(join(dataDir, 'PG_VERSION'))) initialise(binaries.initdb, dataDir, password);
 
-  const port = options.port || (await freePort());
+  const port = options.port || (await freePorts(1))[0];
   const args = ['-D', dataDir, '-p', String(port)];
   const settings = {
     listen_addresses: '127.0.0.1',
@@ -197,12 +198,4 @@ function isReachable(folder: string): boolean {
 // PG* variables of the user's own would change what initdb and postgres do.
 function plainEnv(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG')));
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done, fail) => server.once('error', fail).listen(0, '127.0.0.1', done));
-  const address = server.address();
-  await new Promise<void>((done) => server.close(() => done()));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

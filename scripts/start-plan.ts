@@ -17,7 +17,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export type PlannedProcess = {
   readonly name: string;
   readonly main: string;
-  readonly env: NodeJS.ProcessEnv;
+  readonly port: number;
   /** Answers 200 once the process can serve. */
   readonly readyUrl: string;
   readonly about: string;
@@ -73,7 +73,7 @@ export function planStart(environment: Environment): Plan {
   const process = (name: string, main: string, port: number, about: string, path?: string) => ({
     name,
     main,
-    env: {},
+    port,
     readyUrl: ready(port, path),
     about,
   });

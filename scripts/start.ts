@@ -8,6 +8,7 @@ import { createLog } from '#common/log.ts';
 import { wait } from '#common/time.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
 import { takeFolder } from './folder-lock.ts';
+import { portsInUse } from './ports.ts';
 import { type Supervised, supervise } from './processes.ts';
 import { createConsole } from './start-console.ts';
 import { type Plan, planStart } from './start-plan.ts';
@@ -25,6 +26,10 @@ async function start(plan: Plan): Promise<void> {
   const dataDir = resolve(plan.dataDir);
   mkdirSync(dataDir, { recursive: true });
   const release = takeFolder(dataDir);
+  await checkPorts(plan).catch((error) => {
+    release();
+    throw error;
+  });
   const screen = createConsole();
   const log = createLog({ service: 'start', level: 'silent' });
   const children: Supervised[] = [];
@@ -64,9 +69,9 @@ async function start(plan: Plan): Promise<void> {
       closers.push(() => postgres.close());
       shared.DATABASE_URL = postgres.url;
     }
-    for (const { name, main, env } of plan.processes) {
+    for (const { name, main } of plan.processes) {
       const { line: onLine, death: onDeath } = screen;
-      children.push(supervise({ name, main, env: { ...shared, ...env }, onLine, onDeath }));
+      children.push(supervise({ name, main, env: shared, onLine, onDeath }));
     }
     await Promise.all(plan.processes.map(({ name, readyUrl }) => untilReady(name, readyUrl, screen.say)));
     screen.welcome(plan);
@@ -74,6 +79,19 @@ async function start(plan: Plan): Promise<void> {
     if (!stopping) await stop();
     throw error;
   }
+}
+
+async function checkPorts(plan: Plan): Promise<void> {
+  const busy = await portsInUse(plan.processes.map(({ port }) => port));
+  if (busy.length === 0) return;
+  const names = plan.processes
+    .filter(({ port }) => busy.includes(port))
+    .map(({ name, port }) => `${port} (${name})`);
+  throw new Failure({
+    code: 'FAILED_PRECONDITION',
+    reason: 'PORTS_IN_USE',
+    message: `Something listens already on ${names.join(', ')}: stop it, or set ${busy.length > 1 ? 'other ports' : 'another port'}, such as GATEWAY_PORT=8000`,
+  });
 }
 
 async function untilReady(name: string, url: string, say: (...words: string[]) => void): Promise<void> {

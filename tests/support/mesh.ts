@@ -3,11 +3,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { wait } from '#common/time.ts';
+import { freePorts } from '../../scripts/ports.ts';
 
 export type Mesh = {
   readonly gateway: string;
@@ -43,7 +43,7 @@ export type MeshOptions = {
 /** Starts `npm start`'s script and waits until it says that the mesh is ready. */
 export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'pucp-mesh-'));
-  const ports = options.ports ?? (await freePorts());
+  const ports = options.ports ?? (await choosePorts());
   const { DATABASE_URL: _, ...inherited } = process.env;
   const env = { ...inherited, ...options.env, ...ports, DATA_DIR: dataDir, SANDBOX_BUILD_MS: '300' };
   const child = spawn(process.execPath, [join(ROOT, 'scripts/start.ts')], {
@@ -116,15 +116,9 @@ async function readChildren(pid: number): Promise<number[]> {
   return text.split('\n').map(Number).filter(Boolean);
 }
 
-async function freePorts(): Promise<Mesh['ports']> {
-  const servers = PORTS.map(() => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const entries = servers.map((server, index) => {
-    const address = server.address();
-    return [PORTS[index], typeof address === 'object' && address ? address.port : 0];
-  });
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return Object.fromEntries(entries) as Mesh['ports'];
+async function choosePorts(): Promise<Mesh['ports']> {
+  const ports = await freePorts(PORTS.length);
+  return Object.fromEntries(PORTS.map((name, index) => [name, ports[index]])) as Mesh['ports'];
 }
 
 /** Asks until the answer is the wanted one; fails with the last answer after a minute. */
