@@ -8,6 +8,7 @@ import type { Log } from '#common/log.ts';
 import { createMetrics } from '#common/metrics.ts';
 import { followRevocations } from '#common/revocations.ts';
 import { service, startRpcServer } from '#common/rpc-server.ts';
+import { type DriverServiceServer, DriverServiceService } from '#proto/pucp/driver/v1/driver_service.ts';
 import {
   type OpenstackServiceServer,
   OpenstackServiceService,
@@ -17,6 +18,8 @@ import type { KeystoneProject } from './api/keystone.ts';
 import { createCatalog } from './catalog.ts';
 import { observeCloud } from './cloud-metrics.ts';
 import { cloudSettings, type OpenstackConfig } from './config.ts';
+import { createDriver, validateSpec } from './driver.ts';
+import { createFences } from './fences.ts';
 import { openstackHandlers } from './handlers/all.ts';
 import { type CloudWatch, watchCloud } from './health.ts';
 import { startJanitor } from './janitor.ts';
@@ -24,6 +27,7 @@ import { createKeystoneProjects } from './keystone-projects.ts';
 import { migrations } from './migrations/all.ts';
 import { createSliceDeployer } from './slice-deployer.ts';
 import { createSliceStore } from './slice-store.ts';
+import { createSliceWorker } from './slice-work.ts';
 import { createStore } from './store.ts';
 import { createTenancy } from './tenancy.ts';
 
@@ -74,11 +78,13 @@ export async function startOpenstack(
     const known = createCache<KeystoneProject>({ name: 'projects', max: 1000, ttlMs: 60_000, metrics });
     const tenancy = createTenancy({ mode: config.tenancy, cloud, store, projects, known });
 
+    const worker = createSliceWorker({ catalog, config, cloud, tenancy, log });
+    const fences = createFences(knex);
+    const offers = { catalog, config, home: cloud.project('home') };
+    const slices = createSliceStore(knex);
     const deployer = createSliceDeployer({
-      store: createSliceStore(knex),
-      converge: async () => {
-        throw new Error('no driver');
-      },
+      store: slices,
+      converge: worker.converge,
       log,
       onLeft: () => janitor.poke(),
     });
@@ -94,14 +100,21 @@ export async function startOpenstack(
       catalog,
       config,
       deployer,
-      validate: async () => [],
-      isManaged: async () => false,
+      validate: (wish, context) => validateSpec(offers, wish, context),
+      findSlice: slices.findSlice,
+      isManaged: fences.has,
     });
     const server = await startRpcServer({
       name: 'openstack',
       host: config.host,
       port: config.port,
-      services: [service<OpenstackServiceServer>(OpenstackServiceService, handlers)],
+      services: [
+        service<OpenstackServiceServer>(OpenstackServiceService, handlers),
+        service<DriverServiceServer>(
+          DriverServiceService,
+          createDriver({ ...offers, tenancy, worker, fences }),
+        ),
+      ],
       identity,
       log,
       metrics,

@@ -91,6 +91,7 @@ export function createSliceDeployer(options: SliceDeployerOptions): SliceDeploye
   ): Promise<readonly Resource[]> {
     const holder = randomUUID();
     const before = await store.takeSlice(slice, holder);
+    if (before === 'taken') throw idTaken(slice.sliceId);
     if (!before) throw busy(slice);
     const { projectId } = before;
     const scope = scopeOf(before);
@@ -123,11 +124,11 @@ export function createSliceDeployer(options: SliceDeployerOptions): SliceDeploye
     const known = await store.findSlice(key);
     if (!known) return false;
     const holder = randomUUID();
-    const taken = await store.takeSlice(known, holder);
-    if (!taken) throw busy(key);
+    const held = await store.takeSlice(known, holder);
+    if (!held || held === 'taken') throw busy(key);
     await holding(key, { holder, signal: context.signal, retryS: 0 }, async (signal) => {
       await store.condemnSlice(key, holder);
-      await restore({ ...taken, deployed: undefined }, holder, { ...context, signal });
+      await restore({ ...held, deployed: undefined }, holder, { ...context, signal });
     });
     return true;
   }
@@ -165,6 +166,16 @@ function failed({ sliceId }: SliceKey, { errorMessage, reason }: Converged): Fai
     message: `Failed to deploy slice in OpenStack: ${errorMessage}`,
     metadata: { slice_id: sliceId },
     retryable: false,
+  });
+}
+
+/** Someone else's slice has this id, in the same place or in the slice service. */
+export function idTaken(sliceId: string): Failure {
+  return new Failure({
+    code: 'ALREADY_EXISTS',
+    reason: 'SLICE_ID_TAKEN',
+    message: `The id "${sliceId}" is taken: choose another one, or none`,
+    metadata: { slice_id: sliceId },
   });
 }
 

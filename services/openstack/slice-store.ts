@@ -16,6 +16,9 @@ export type SliceRow = SliceKey & {
   readonly isSettled: boolean;
 };
 
+// https://www.postgresql.org/docs/current/errcodes-appendix.html
+const UNIQUE_VIOLATION = '23505';
+
 /** Who holds a slice for how long. Renewed while work goes on; when it ends by itself, the holder has crashed. */
 export const LEASE_S = 20;
 
@@ -30,10 +33,13 @@ export function createSliceStore(knex: Knex) {
       return row && sliceRow(row);
     },
     /**
-     * Takes a slice for work: makes its row, or takes a row that nobody holds. Answers what was deployed before, or
-     * undefined if someone else is at work on it.
+     * Takes a slice for work: makes its row, or takes a row that nobody holds. Answers what was deployed before,
+     * undefined if someone is at work on it, `taken` if another user's slice in the project has the same id.
      */
-    async takeSlice(slice: Omit<SliceRow, 'deployed' | 'isSettled'>, holder: string) {
+    async takeSlice(
+      slice: Omit<SliceRow, 'deployed' | 'isSettled'>,
+      holder: string,
+    ): Promise<SliceRow | 'taken' | undefined> {
       const { username, name, projectId } = slice;
       const fresh = {
         ...keyColumns(slice),
@@ -43,13 +49,18 @@ export function createSliceStore(knex: Knex) {
         is_settled: false,
         holder,
       };
-      const rows = await slices()
-        .insert({ ...fresh, lease_until: leaseEnd(knex) })
-        .onConflict(['user_id', 'slice_id'])
-        .merge({ is_settled: false, holder, lease_until: leaseEnd(knex) })
-        .where((free) => free.whereNull('slices.holder').orWhere('slices.lease_until', '<', knex.fn.now()))
-        .returning('*');
-      return rows[0] && sliceRow(rows[0]);
+      try {
+        const rows = await slices()
+          .insert({ ...fresh, lease_until: leaseEnd(knex) })
+          .onConflict(['user_id', 'slice_id'])
+          .merge({ is_settled: false, holder, lease_until: leaseEnd(knex) })
+          .where((free) => free.whereNull('slices.holder').orWhere('slices.lease_until', '<', knex.fn.now()))
+          .returning('*');
+        return rows[0] && sliceRow(rows[0]);
+      } catch (error) {
+        if (error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION) return 'taken';
+        throw error;
+      }
     },
     /** Takes one unsettled slice whose holder is gone. */
     async takeAbandonedSlice(holder: string): Promise<SliceRow | undefined> {

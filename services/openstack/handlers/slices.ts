@@ -16,7 +16,8 @@ import { DeploySliceResponse } from '#proto/pucp/openstack/v1/openstack_service.
 import { Infrastructure, SliceSpec } from '#proto/pucp/slice/v1/slice.ts';
 import type { CallContext } from '../api/settings.ts';
 import { isSliceId } from '../marks.ts';
-import type { SliceDeployer } from '../slice-deployer.ts';
+import { idTaken, type SliceDeployer } from '../slice-deployer.ts';
+import type { SliceKey, SliceRow } from '../slice-store.ts';
 import type { Place } from '../tenancy.ts';
 import { callContext, type Deps } from './deps.ts';
 
@@ -26,9 +27,14 @@ export type SliceDeps = Deps & {
   readonly deployer: SliceDeployer;
   /** What the cloud has against a wish: names that do not exist, limits, addresses. */
   readonly validate: (
-    wish: { readonly scope: Scope; readonly projectId: string; readonly desired: readonly Resource[] },
+    wish: {
+      readonly scope: Scope;
+      readonly projectId: string | undefined;
+      readonly desired: readonly Resource[];
+    },
     context: CallContext,
   ) => Promise<readonly FieldViolation[]>;
+  readonly findSlice: (key: SliceKey) => Promise<SliceRow | undefined>;
   /** Whether the slice service deploys a slice of this id: then it is not to be touched from here. */
   readonly isManaged: (sliceId: string) => Promise<boolean>;
 };
@@ -46,17 +52,21 @@ export function sliceHandlers(deps: SliceDeps): SliceHandlers {
       const config = request.sliceConfig;
       if (!config) throw invalid([{ field: 'slice_config', message: 'is missing' }]);
       const spec = specOf(config, request);
-      const mistakes = [...checkRequest(config, request), ...checkSpec(spec, LIMITS).map(atConfig)];
+      const mistakes = [
+        ...checkRequest(config, request, caller.role),
+        ...checkSpec(spec, LIMITS).map(atConfig),
+      ];
       if (mistakes.length > 0) throw invalid(mistakes);
       const sliceId = config.id || randomUUID();
-      if (await deps.isManaged(sliceId)) throw invalid([managed(sliceId)]);
+      if (await deps.isManaged(sliceId)) throw idTaken(sliceId);
 
-      const place = await placeOf(request, context);
       const { userId, username } = caller;
       const scope = { sliceId, sliceName: config.name, userId, username };
       const desired = compileSpec(spec, { power: Power.ON });
-      const refused = await deps.validate({ scope, projectId: place.projectId, desired }, within);
+      const existing = await placeOf(request, { userId, sliceId }, context);
+      const refused = await deps.validate({ scope, projectId: existing?.projectId, desired }, within);
       if (refused.length > 0) throw invalid(refused.map(atConfig));
+      const place = existing ?? (await tenancy.place(caller, within));
       const slice = { userId, username, sliceId, name: config.name, projectId: place.projectId };
       const observed = await deployer.deploy(slice, desired, within);
       return await answer({ sliceId, config, request, observed, place }, within);
@@ -73,18 +83,27 @@ export function sliceHandlers(deps: SliceDeps): SliceHandlers {
     },
   };
 
-  /** All nodes of a slice go to one project. */
-  async function placeOf({ placement }: DeploySliceRequest, context: Context): Promise<Place> {
-    const named = Object.values(placement).map(({ projectId }) => projectId);
-    const places = await Promise.all(
-      [...new Set(named.filter(Boolean))].map((one) =>
-        tenancy.named(context.caller, one, callContext(context)),
-      ),
-    );
-    if (new Set(places.map(({ projectId }) => projectId)).size > 1) {
-      throw invalid([{ field: 'placement', message: 'all nodes of a slice go to one project' }]);
+  /** Where the slice is or is to be; undefined for a user without a project yet. All nodes go to one project. */
+  async function placeOf(
+    { placement }: DeploySliceRequest,
+    key: SliceKey,
+    context: Context,
+  ): Promise<Place | undefined> {
+    const { caller } = context;
+    const within = callContext(context);
+    const named = new Set(Object.values(placement).map(({ projectId }) => projectId));
+    named.delete('');
+    const places = await Promise.all([...named].map((one) => tenancy.named(caller, one, within)));
+    const before = await deps.findSlice(key);
+    const ids = new Set([...places.map(({ projectId }) => projectId), ...(before ? [before.projectId] : [])]);
+    if (ids.size > 1) {
+      const message = before
+        ? `the slice lies in project ${before.projectId}, and all of its nodes do`
+        : 'all nodes of a slice go to one project';
+      throw invalid([{ field: 'placement', message }]);
     }
-    return places[0] ?? (await tenancy.place(context.caller, callContext(context)));
+    if (before) return await tenancy.named(caller, before.projectId, within);
+    return places[0] ?? (await tenancy.findPlace(caller, within));
   }
 }
 
@@ -102,8 +121,9 @@ function specOf(config: SliceConfig, { placement }: DeploySliceRequest): SliceSp
 }
 
 function* checkRequest(
-  { id, nodes }: SliceConfig,
+  { id, nodes, networks }: SliceConfig,
   { placement }: DeploySliceRequest,
+  role: string,
 ): Generator<FieldViolation> {
   if (id !== '' && !isSliceId(id)) {
     const message = 'must have at most 40 letters, digits, dashes, dots and underscores';
@@ -113,15 +133,14 @@ function* checkRequest(
   for (const name of Object.keys(placement)) {
     if (!known.has(name)) yield { field: `placement.${name}`, message: `there is no node "${name}"` };
   }
+  for (const [index, { vlanId }] of networks.entries()) {
+    if (vlanId === 0 || role === 'admin') continue;
+    yield { field: `slice_config.networks[${index}].vlan_id`, message: 'only admins choose a VLAN' };
+  }
 }
 
 function atConfig({ field, message }: FieldViolation): FieldViolation {
   return { field: `slice_config.${field}`, message };
-}
-
-function managed(sliceId: string): FieldViolation {
-  const message = `"${sliceId}" is a slice of the slice service: change it there, or choose another id`;
-  return { field: 'slice_config.id', message };
 }
 
 type Deployed = {
@@ -143,34 +162,43 @@ async function answer(
     const found = of('port').find(({ name }) => name === port)?.kind;
     return found?.$case === 'port' ? (found.value.status?.ipAddress ?? '') : '';
   };
-  const deployedVms = of('server').map((resource) => {
-    const node = config.nodes.find(({ name }) => name === resource.name);
-    const spec = resource.kind?.$case === 'server' ? resource.kind.value.spec : undefined;
-    const server = servers.find(({ id }) => id === resource.cloudId);
-    return {
-      id: resource.cloudId,
-      name: resource.name,
-      originalName: server?.name ?? '',
-      status: server?.status.toLowerCase() ?? '',
-      flavorId: node?.flavor ?? '',
-      imageId: node?.image ?? '',
-      privateIp: address(spec?.ports[0] ?? ''),
-      placement: {
-        availabilityZone: server?.['OS-EXT-AZ:availability_zone'] ?? '',
-        projectId: request.placement[resource.name]?.projectId || place.projectId,
-      },
-    };
-  });
-  const createdNetworks = of('network').map((network) => {
-    const subnet = of('subnet').find(({ name }) => name === network.name);
-    const spec = subnet?.kind?.$case === 'subnet' ? subnet.kind.value.spec : undefined;
-    return {
-      name: network.name,
-      networkId: network.cloudId,
-      subnetId: subnet?.cloudId ?? '',
-      cidr: spec?.cidr ?? '',
-    };
-  });
+  // In the order in which they were asked for; what was not, such as networks of links, comes last.
+  const nameOrder = [...config.nodes, ...config.networks].map(({ name }) => name);
+  const rank = ({ name }: Resource) =>
+    nameOrder.includes(name) ? nameOrder.indexOf(name) : nameOrder.length;
+  const inOrder = (a: Resource, b: Resource) => rank(a) - rank(b) || a.name.localeCompare(b.name);
+  const deployedVms = of('server')
+    .toSorted(inOrder)
+    .map((resource) => {
+      const node = config.nodes.find(({ name }) => name === resource.name);
+      const spec = resource.kind?.$case === 'server' ? resource.kind.value.spec : undefined;
+      const server = servers.find(({ id }) => id === resource.cloudId);
+      return {
+        id: resource.cloudId,
+        name: resource.name,
+        originalName: server?.name ?? '',
+        status: server?.status.toLowerCase() ?? '',
+        flavorId: node?.flavor ?? '',
+        imageId: node?.image ?? '',
+        privateIp: address(spec?.ports[0] ?? ''),
+        placement: {
+          availabilityZone: server?.['OS-EXT-AZ:availability_zone'] ?? '',
+          projectId: request.placement[resource.name]?.projectId || place.projectId,
+        },
+      };
+    });
+  const createdNetworks = of('network')
+    .toSorted(inOrder)
+    .map((network) => {
+      const subnet = of('subnet').find(({ name }) => name === network.name);
+      const spec = subnet?.kind?.$case === 'subnet' ? subnet.kind.value.spec : undefined;
+      return {
+        name: network.name,
+        networkId: network.cloudId,
+        subnetId: subnet?.cloudId ?? '',
+        cidr: spec?.cidr ?? '',
+      };
+    });
   return DeploySliceResponse.fromPartial({
     sliceId,
     status: 'deployed',

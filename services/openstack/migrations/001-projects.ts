@@ -41,7 +41,9 @@ export const migration: Migration = {
         is_settled  boolean not null default false,
         holder      uuid,
         lease_until timestamptz not null,
-        primary key (user_id, slice_id)
+        primary key (user_id, slice_id),
+        -- What is in the cloud is told apart by the slice's id alone.
+        unique (project_id, slice_id)
       );
       create index slices_unsettled on slices (lease_until) where not is_settled;
     `);

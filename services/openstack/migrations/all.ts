@@ -2,5 +2,6 @@
 
 import type { Migration } from '#common/database.ts';
 import { migration as projects } from './001-projects.ts';
+import { migration as fences } from './002-fences.ts';
 
-export const migrations: readonly Migration[] = [projects];
+export const migrations: readonly Migration[] = [projects, fences];
