@@ -33,6 +33,8 @@ export type Contract = {
   readonly client: Client<OpenstackServiceServer>;
   readonly url: string;
   readonly config: OpenstackConfig;
+  /** What a process of its own is to be started with, to find the same database and cloud. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** A user nobody had before. */
   user(role?: CallerRole): Promise<ContractUser>;
   /** The cloud as its administrator sees it. */
@@ -63,7 +65,8 @@ export async function startContract(options: ContractOptions = {}): Promise<Cont
         log: silentLog,
         buildDelayMs: 100,
       });
-  const usual = await contractConfig(sandbox?.authUrl);
+  const environment = await contractEnvironment(sandbox?.authUrl);
+  const usual = readConfig(environment);
   const config = { ...usual, ...options.changes?.(usual) };
   const service = await startOpenstack(config, silentLog);
   const url = `http://127.0.0.1:${service.port}`;
@@ -78,6 +81,7 @@ export async function startContract(options: ContractOptions = {}): Promise<Cont
     client,
     url,
     config,
+    environment,
     cloud,
     within,
     name: (stem) => `ct-${run}-${stem}`,
@@ -107,7 +111,9 @@ export async function startContract(options: ContractOptions = {}): Promise<Cont
   };
 }
 
-async function contractConfig(sandboxUrl: string | undefined): Promise<OpenstackConfig> {
+async function contractEnvironment(
+  sandboxUrl: string | undefined,
+): Promise<Readonly<Record<string, string | undefined>>> {
   const cloud =
     sandboxUrl === undefined
       ? process.env
@@ -118,7 +124,7 @@ async function contractConfig(sandboxUrl: string | undefined): Promise<Openstack
           OPENSTACK_PROJECT_NAME: 'admin',
           OPENSTACK_REGION_NAME: 'RegionOne',
         };
-  return readConfig({
+  return {
     ...cloud,
     DATABASE_URL: await testDatabaseUrl(),
     OPENSTACK_PORT: '0',
@@ -127,7 +133,7 @@ async function contractConfig(sandboxUrl: string | undefined): Promise<Openstack
     JWT_SECRET_KEY: SECRET,
     // Nobody answers there: revocations are not this suite's subject.
     AUTH_SERVICE_URL: 'http://127.0.0.1:9',
-  });
+  };
 }
 
 /** Everything of this run: its projects bear the users' names, and those begin with the run's. */

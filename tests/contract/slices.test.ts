@@ -5,9 +5,8 @@ import {
   ListInstancesRequest,
   ListNetworksRequest,
 } from '#proto/pucp/openstack/v1/openstack_service.ts';
-import { createMarker, neutronFilter, serverFilter } from '../../services/openstack/api/tagging.ts';
-import { SLICE_MARK } from '../../services/openstack/marks.ts';
 import { type Contract, type ContractUser, failureOf, startContract, until } from './contract.ts';
+import { NOTHING, remains, slice } from './slice.ts';
 
 let contract: Contract;
 let owner: ContractUser;
@@ -16,44 +15,6 @@ before(async () => {
   owner = await contract.user();
 });
 after(() => contract.close());
-
-type Fields = { id?: string; name?: string; vms?: number; cidr?: string; image?: string; internet?: boolean };
-
-function slice({ id = '', name = 'lab', vms = 1, cidr = '192.168.100.0/24', image, internet }: Fields) {
-  const nodes = Array.from({ length: vms }, (_, index) => ({
-    name: `vm${index + 1}`,
-    image: image ?? 'ubuntu-20.04',
-    flavor: 'small',
-  }));
-  return DeploySliceRequest.fromPartial({
-    sliceConfig: { id, name, nodes, networks: [{ name: 'net1', cidr, internetAccess: internet ?? false }] },
-    placement: { vm1: { availabilityZone: 'nova' } },
-  });
-}
-
-/** What an administrator finds of a slice, by kind. */
-async function remains(sliceId: string): Promise<Record<string, number>> {
-  const { nova, neutron } = contract.cloud.project('home');
-  const marker = createMarker(SLICE_MARK, sliceId);
-  const { within } = contract;
-  const filter = neutronFilter(marker);
-  const [servers, networks, subnets, ports, routers] = await Promise.all([
-    nova.listServers({ ...serverFilter(marker), allProjects: true }, within),
-    neutron.networks.list(filter, within),
-    neutron.subnets.list(filter, within),
-    neutron.ports.list(filter, within),
-    neutron.routers.list(filter, within),
-  ]);
-  return {
-    servers: servers.length,
-    networks: networks.length,
-    subnets: subnets.length,
-    ports: ports.length,
-    routers: routers.length,
-  };
-}
-
-const NOTHING = { servers: 0, networks: 0, subnets: 0, ports: 0, routers: 0 };
 
 test('a slice is deployed, answers in the original’s shape, and leaves nothing when it is destroyed', async () => {
   const { client } = contract;
@@ -91,7 +52,13 @@ test('a slice is deployed, answers in the original’s shape, and leaves nothing
     lans.networks.map((one) => [one.id, one.subnetId]),
     [[network.networkId, network.subnetId]],
   );
-  assert.deepEqual(await remains(id), { servers: 2, networks: 1, subnets: 1, ports: 2, routers: 0 });
+  assert.deepEqual(await remains(contract, id), {
+    servers: 2,
+    networks: 1,
+    subnets: 1,
+    ports: 2,
+    routers: 0,
+  });
 
   const again = await client.deploySlice(slice({ id, vms: 2 }), options);
   assert.deepEqual(
@@ -106,7 +73,7 @@ test('a slice is deployed, answers in the original’s shape, and leaves nothing
   );
 
   await client.destroySlice({ sliceId: id }, options);
-  assert.deepEqual(await remains(id), NOTHING);
+  assert.deepEqual(await remains(contract, id), NOTHING);
   const gone = await client.destroySlice({ sliceId: id }, options);
   assert.match(gone.message, /nothing/);
 });
@@ -115,9 +82,15 @@ test('a slice that reaches the outside has a router, which goes with it', async 
   const { client } = contract;
   const id = contract.name('outside');
   await client.deploySlice(slice({ id, internet: true, cidr: '10.50.0.0/24' }), owner.options);
-  assert.deepEqual(await remains(id), { servers: 1, networks: 1, subnets: 1, ports: 1, routers: 1 });
+  assert.deepEqual(await remains(contract, id), {
+    servers: 1,
+    networks: 1,
+    subnets: 1,
+    ports: 1,
+    routers: 1,
+  });
   await client.destroySlice({ sliceId: id }, owner.options);
-  assert.deepEqual(await remains(id), NOTHING);
+  assert.deepEqual(await remains(contract, id), NOTHING);
 });
 
 test('every mistake of a slice is told at once, before anything is made', async () => {
@@ -173,7 +146,7 @@ test('a slice over quota is refused as such and leaves nothing', async () => {
   assert.equal(failure.code, 'RESOURCE_EXHAUSTED', failure.message);
   assert.equal(failure.reason, 'QUOTA_EXCEEDED');
   assert.equal(failure.metadata.slice_id, id);
-  assert.deepEqual(await remains(id), NOTHING);
+  assert.deepEqual(await remains(contract, id), NOTHING);
 });
 
 test('a slice whose caller leaves in the middle is removed', async () => {
@@ -185,12 +158,12 @@ test('a slice whose caller leaves in the middle is removed', async () => {
     signal: leaving.signal,
   });
   const failed = failureOf(call);
-  await until(async () => ((await remains(id)).networks ?? 0) > 0, 'the network is made');
+  await until(async () => ((await remains(contract, id)).networks ?? 0) > 0, 'the network is made');
   leaving.abort();
   assert.equal((await failed).code, 'CANCELLED');
   let quiet = 0;
   await until(async () => {
-    const left = Object.values(await remains(id)).reduce((sum, count) => sum + count, 0);
+    const left = Object.values(await remains(contract, id)).reduce((sum, count) => sum + count, 0);
     quiet = left === 0 ? quiet + 1 : 0;
     return quiet > 3;
   }, 'nothing remains');
