@@ -121,7 +121,7 @@ async function rollBack(failure: Failure, environment: Environment, progress: Pr
   } catch (error) {
     const second = terminalFailure(error, environment);
     const result = failed(failure, await observe(environment));
-    return { ...result, errorMessage: `${failure.message}. Rolling back failed too: ${second.message}` };
+    return { ...result, errorMessage: `${result.errorMessage}. Rolling back failed too: ${second.message}` };
   }
 }
 
@@ -133,7 +133,9 @@ function terminalFailure(error: unknown, { log, scope, signal }: Environment): F
 }
 
 function failed(failure: Failure, observed: Resource[]): Converged {
-  return { outcome: Outcome.FAILED, errorMessage: failure.message, reason: failure.reason, observed };
+  const { request_id: requestId } = failure.metadata;
+  const errorMessage = requestId ? `${failure.message} (request ${requestId})` : failure.message;
+  return { outcome: Outcome.FAILED, errorMessage, reason: failure.reason, observed };
 }
 
 function asObserved(found: readonly Found[], kinds: Kinds): Resource[] {

@@ -31,6 +31,7 @@ export type ConvergeOptions = {
   readonly onFailure?: OnFailure;
   readonly limits?: Partial<Limits>;
   readonly signal?: AbortSignal;
+  readonly report?: () => void;
 };
 
 export const isRealCloud = process.env.CONTRACT_CLOUD === 'env';
@@ -74,11 +75,16 @@ export async function startRig({ buildDelayMs = 100 }: { buildDelayMs?: number }
     clients,
     sandbox,
     sliceName: scope.sliceName,
-    async converge(desired, { onFailure = OnFailure.KEEP, limits = {}, signal } = {}) {
+    async converge(desired, { onFailure = OnFailure.KEEP, limits = {}, signal, report } = {}) {
       const reports: Report[] = [];
       const work = { scope, projectId, desired, onFailure };
       const context = { signal: signal ?? AbortSignal.timeout(300_000) };
-      const result = await worker(limits).converge(work, context, { report: (one) => reports.push(one) });
+      const result = await worker(limits).converge(work, context, {
+        report(one) {
+          reports.push(one);
+          report?.();
+        },
+      });
       return { ...result, reports };
     },
     observe: () => worker({}).observe({ scope, projectId }, { signal: AbortSignal.timeout(60_000) }),
