@@ -12,6 +12,7 @@ import { type Sandbox, startSandbox } from '../../../sandbox/openstack/server.ts
 import { type Cloud, createCloud, type ProjectClients } from '../api/cloud.ts';
 import { createCatalog } from '../catalog.ts';
 import { cloudSettings, readConfig } from '../config.ts';
+import type { DriverDeps } from '../driver.ts';
 import { createSliceWorker } from '../slice-work.ts';
 
 export type Rig = {
@@ -24,6 +25,8 @@ export type Rig = {
     options?: ConvergeOptions,
   ): Promise<Converged & { reports: Report[] }>;
   observe(): Promise<Resource[]>;
+  /** What a driver is made with, but for its memory. */
+  readonly deps: Omit<DriverDeps, 'fences'>;
   close(): Promise<void>;
 };
 
@@ -60,13 +63,15 @@ export async function startRig({ buildDelayMs = 100 }: { buildDelayMs?: number }
     username: 'ana',
   };
 
+  const catalog = createCatalog({ cloud, metrics: createMetrics('rig') });
+  const place = { projectId, projectName: 'admin', clients };
   const worker = (limits: Partial<Limits>) =>
     createSliceWorker({
       cloud,
       config,
       log: silentLog,
       limits,
-      catalog: createCatalog({ cloud, metrics: createMetrics('rig') }),
+      catalog,
       tenancy: { clientsFor: async () => clients, ownerMark: async () => 'test.u1' },
     });
 
@@ -75,6 +80,13 @@ export async function startRig({ buildDelayMs = 100 }: { buildDelayMs?: number }
     clients,
     sandbox,
     sliceName: scope.sliceName,
+    deps: {
+      catalog,
+      config,
+      home: clients,
+      worker: worker({}),
+      tenancy: { place: async () => place, findPlace: async () => place },
+    },
     async converge(desired, { onFailure = OnFailure.KEEP, limits = {}, signal, report } = {}) {
       const reports: Report[] = [];
       const work = { scope, projectId, desired, onFailure };

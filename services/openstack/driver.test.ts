@@ -1,0 +1,175 @@
+// The driver contract on a sandbox and a real database, handlers called as the gRPC server calls them.
+
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import { ANONYMOUS } from '#common/caller.ts';
+import { Secret } from '#common/config.ts';
+import { type Knex, openDatabase } from '#common/database.ts';
+import { Failure } from '#common/errors.ts';
+import { silentLog } from '#common/log.ts';
+import type { Context, Handlers } from '#common/rpc-server.ts';
+import {
+  type ConvergeEvent,
+  ConvergeRequest,
+  type DriverServiceServer,
+  OnFailure,
+  Outcome,
+  type Scope,
+} from '#proto/pucp/driver/v1/driver_service.ts';
+import type { Resource } from '#proto/pucp/driver/v1/resource.ts';
+import { testDatabaseUrl } from '../../tests/support/database.ts';
+import { createDriver } from './driver.ts';
+import { createFences } from './fences.ts';
+import { migrations } from './migrations/all.ts';
+import { labOf, type Rig, startRig } from './testing/slice-rig.ts';
+
+let rig: Rig;
+let knex: Knex;
+let driver: Handlers<DriverServiceServer>;
+before(async () => {
+  const url = new Secret(await testDatabaseUrl());
+  knex = await openDatabase({ url, schema: 'openstack', migrations, log: silentLog });
+  rig = await startRig({ buildDelayMs: 300 });
+  driver = createDriver({ ...rig.deps, fences: createFences(knex) });
+});
+after(async () => {
+  await rig?.close();
+  await knex?.destroy();
+});
+
+const context = (signal = AbortSignal.timeout(120_000)): Context => ({
+  caller: ANONYMOUS,
+  signal,
+  log: silentLog,
+  requestId: randomUUID(),
+  clientIp: '127.0.0.1',
+});
+const newScope = (): Scope => ({
+  sliceId: randomUUID(),
+  sliceName: 'lab',
+  userId: randomUUID(),
+  username: 'ana',
+});
+const wish = (scope: Scope, desired: readonly Resource[], fence = 1) =>
+  ConvergeRequest.fromPartial({ scope, desired: [...desired], fence, onFailure: OnFailure.ROLLBACK });
+
+async function all(events: AsyncIterable<ConvergeEvent>): Promise<ConvergeEvent[]> {
+  return await Array.fromAsync(events);
+}
+function resultOf(events: readonly ConvergeEvent[]) {
+  const last = events.at(-1);
+  assert.ok(last?.event?.$case === 'result', 'the last event is the result');
+  return { ...last.event.value, percent: last.percent };
+}
+
+test('a slice is converged with a stream of events whose percentage only grows, observed, and removed', async () => {
+  const scope = newScope();
+  const events = await all(driver.converge(wish(scope, labOf({ nodes: 1 })), context()));
+  const percents = events.map(({ percent }) => percent);
+  assert.deepEqual(
+    percents,
+    percents.toSorted((a, b) => a - b),
+  );
+  const result = resultOf(events);
+  assert.equal(result.outcome, Outcome.CONVERGED);
+  assert.equal(result.percent, 100);
+  assert.notEqual(result.projectId, '');
+  const states = events.flatMap(({ event }) =>
+    event?.$case === 'resource' && event.value.kind?.$case === 'server' ? [event.value.state] : [],
+  );
+  assert.equal(states[0], 'RESOURCE_STATE_CREATING');
+  assert.equal(states.at(-1), 'RESOURCE_STATE_READY');
+  const { observed } = await driver.observe({ scope }, context());
+  assert.deepEqual(
+    observed.map(({ name }) => name),
+    result.observed.map(({ name }) => name),
+  );
+  assert.equal(
+    resultOf(await all(driver.converge(wish(scope, [], 2), context()))).outcome,
+    Outcome.CONVERGED,
+  );
+  assert.deepEqual((await driver.observe({ scope }, context())).observed, []);
+});
+
+test('a call with a smaller fence is refused, and one that is under way ends when a greater one comes', async () => {
+  const scope = newScope();
+  const lab = labOf({ nodes: 3 });
+  const old = driver.converge(wish(scope, lab, 1), context())[Symbol.asyncIterator]();
+  await old.next();
+  const result = resultOf(await all(driver.converge(wish(scope, lab, 2), context())));
+  assert.equal(result.outcome, Outcome.CONVERGED);
+  await assert.rejects(async () => {
+    for (;;) if ((await old.next()).done) return;
+  }, isFenced);
+  await assert.rejects(all(driver.converge(wish(scope, [], 1), context())), isFenced);
+  assert.equal(
+    resultOf(await all(driver.converge(wish(scope, lab, 3), context()))).outcome,
+    Outcome.CONVERGED,
+  );
+  const { observed } = await driver.observe({ scope }, context());
+  assert.equal(observed.length, lab.length);
+  await all(driver.converge(wish(scope, [], 4), context()));
+});
+
+test('a caller who leaves ends the work, and the next call takes it up', async () => {
+  const scope = newScope();
+  const lab = labOf({ nodes: 2 });
+  for await (const { event } of driver.converge(wish(scope, lab, 1), context())) {
+    if (event?.$case === 'resource' && event.value.kind?.$case === 'server') break;
+  }
+  const left = (await driver.observe({ scope }, context())).observed;
+  assert.ok(left.length > 0 && left.length <= lab.length);
+  assert.equal(
+    resultOf(await all(driver.converge(wish(scope, lab, 2), context()))).outcome,
+    Outcome.CONVERGED,
+  );
+  await all(driver.converge(wish(scope, [], 3), context()));
+  assert.deepEqual((await driver.observe({ scope }, context())).observed, []);
+});
+
+test('every mistake in a wish is told at once, with the names that exist, and the totals of the rest', async () => {
+  const desired = labOf({ nodes: 2, flavor: 'm1.small' });
+  const [, , , bad] = desired;
+  assert.ok(bad?.kind?.$case === 'server' && bad.kind.value.spec);
+  bad.kind.value.spec = { ...bad.kind.value.spec, image: 'windows-95', availabilityZone: 'moon' };
+  const { violations, totals } = await driver.validate({ scope: newScope(), desired }, context());
+  assert.deepEqual(
+    violations.map(({ resourceName, field }) => `${resourceName} ${field}`),
+    ['vm0 image', 'vm0 availability_zone'],
+  );
+  assert.match(violations[0]?.message ?? '', /image "windows-95" does not exist; there are: .*cirros/);
+  assert.match(violations[1]?.message ?? '', /zone "moon" does not exist; there are: nova/);
+  assert.deepEqual(totals, { totalVcpus: 2, totalRam: 3072, totalDisk: 20 });
+});
+
+test('the capacity of the cloud is told with hosts, zones and flavors by every name', async () => {
+  const { hosts, zones, flavors } = await driver.getCapacity({}, context());
+  assert.ok(hosts.length > 0);
+  for (const host of hosts) {
+    assert.equal(host.zoneName, 'nova');
+    assert.equal(host.status, 'up');
+    assert.equal(host.availableVcpus, host.totalVcpus - host.usedVcpus);
+  }
+  assert.deepEqual(
+    zones.map(({ name, isActive }) => [name, isActive]),
+    [['nova', true]],
+  );
+  assert.deepEqual(flavors.small, flavors['m1.small']);
+});
+
+test('a slice without an owner or a name is refused', async () => {
+  const scope = { ...newScope(), userId: '', sliceName: '' };
+  await assert.rejects(all(driver.converge(wish(scope, []), context())), (error) => {
+    assert.ok(error instanceof Failure && error.code === 'INVALID_ARGUMENT');
+    assert.deepEqual(
+      error.violations.map(({ field }) => field),
+      ['scope.slice_name', 'scope.user_id'],
+    );
+    return true;
+  });
+});
+
+function isFenced(error: unknown): boolean {
+  return error instanceof Failure && error.code === 'ABORTED' && error.reason === 'FENCED';
+}
