@@ -18,6 +18,8 @@ export type FurtherProject = {
   readonly description: string;
   readonly quotas: Partial<ProjectQuotas>;
   readonly members: readonly { readonly user: string; readonly role: string }[];
+  /** How many further projects the owner may have with this one; as many as there are, if not set. */
+  readonly atMost: number | undefined;
 };
 
 export type KeystoneProjects = {
@@ -132,6 +134,12 @@ export function createKeystoneProjects(options: KeystoneProjectsOptions): Keysto
     );
     const row = await store.beginProject({ name: wanted.name, userId: owner.userId });
     const mark = markOf(row);
+    // Counted with this one noted, so that calls at once cannot slip past the limit together.
+    const count = await store.countFurther(owner.userId);
+    if (wanted.atMost !== undefined && count > wanted.atMost) {
+      await store.forgetProject(row.id);
+      throw tooMany(wanted.atMost);
+    }
     try {
       const project = await createProject({ ...wanted, mark }, context);
       await complete(project, { ...quotas, ...wanted.quotas }, context);
@@ -230,6 +238,15 @@ export async function optional<T>(work: Promise<T>): Promise<T | undefined> {
     if (error instanceof Failure && error.reason === 'ENDPOINT_MISSING') return undefined;
     throw error;
   }
+}
+
+function tooMany(atMost: number): Failure {
+  return new Failure({
+    code: 'RESOURCE_EXHAUSTED',
+    reason: 'TOO_MANY_PROJECTS',
+    message: `You have ${atMost} projects besides your default one, and that is the most`,
+    metadata: { limit: String(atMost) },
+  });
 }
 
 function mayNotMake(cause: Failure): Failure {

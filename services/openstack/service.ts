@@ -1,5 +1,6 @@
 // Puts the openstack service together and starts it.
 
+import { once } from 'node:events';
 import { createCache } from '#common/cache.ts';
 import { createIdentity } from '#common/caller.ts';
 import { type Knex, openDatabase } from '#common/database.ts';
@@ -85,6 +86,7 @@ export async function startOpenstack(
     const deployer = createSliceDeployer({
       store: slices,
       converge: worker.converge,
+      exists: tenancy.exists,
       log,
       onLeft: () => janitor.poke(),
     });
@@ -130,15 +132,21 @@ export async function startOpenstack(
 
 /** Ready without a cloud: then every rpc says so, which is more help than no answer. */
 async function healthOf(knex: Knex, watch: CloudWatch): Promise<HealthReport> {
-  const [isDatabaseUp, { cloud, breakers }] = await Promise.all([
-    knex.raw('select 1').then(
-      () => true,
-      () => false,
-    ),
-    watch.health(),
-  ]);
+  const [isDatabaseUp, { cloud, breakers }] = await Promise.all([isAnswering(knex), watch.health()]);
   return {
     ready: isDatabaseUp,
     details: { database: isDatabaseUp ? 'ok' : 'unreachable', cloud, breakers },
   };
+}
+
+/** A pool waits long for a connection; health does not. */
+async function isAnswering(knex: Knex): Promise<boolean> {
+  const late = AbortSignal.timeout(800);
+  return await Promise.race([
+    knex.raw('select 1').then(
+      () => true,
+      () => false,
+    ),
+    once(late, 'abort').then(() => false),
+  ]);
 }

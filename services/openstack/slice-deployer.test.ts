@@ -43,13 +43,20 @@ function arrange(sliceId: string, fault: (call: Call) => Fault = () => 'none') {
       },
     );
   const store = createSliceStore(knex);
+  const gone = new Set<string>();
   let left = 0;
   const replica = (work: ConvergeIn = run) =>
-    createSliceDeployer({ store, converge: work, log: silentLog, onLeft: () => (left += 1) });
+    createSliceDeployer({
+      store,
+      converge: work,
+      exists: async (projectId) => !gone.has(projectId),
+      log: silentLog,
+      onLeft: () => (left += 1),
+    });
   const key = { userId: 'u1', sliceId };
-  const slice = { ...key, username: 'ana', name: 'lab', projectId: 'p1' };
+  const slice = { ...key, username: 'ana', name: 'lab', projectId: `project of ${sliceId}` };
   const context = { signal: new AbortController().signal };
-  return { cloud, store, replica, run, key, slice, context, left: () => left };
+  return { cloud, store, replica, run, key, slice, context, gone, left: () => left };
 }
 
 async function failureOf(call: Promise<unknown>): Promise<Failure> {
@@ -166,4 +173,19 @@ test('a slice that cannot be recovered yet is tried again later and does not sto
   assert.equal(await other.replica(unreachable).recover(new AbortController().signal), 2);
   assert.equal(await other.store.findSlice(other.key), undefined);
   assert.equal((await stuck.store.findSlice(stuck.key))?.isSettled, false);
+});
+
+test('a slice whose project was removed is forgotten, and its id is free again', async () => {
+  const { store, replica, key, slice, context, gone } = arrange('orphan');
+  await replica().deploy(slice, small, context);
+  gone.add(slice.projectId);
+  assert.equal(await replica().destroy(key, context), true);
+  assert.equal(await store.findSlice(key), undefined);
+});
+
+test('an id that another user’s slice has in the same project is taken', async () => {
+  const { replica, slice, context } = arrange('id');
+  await replica().deploy(slice, small, context);
+  const failure = await failureOf(replica().deploy({ ...slice, userId: 'u2' }, small, context));
+  assert.equal(failure.reason, 'SLICE_ID_TAKEN');
 });

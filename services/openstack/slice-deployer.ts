@@ -41,6 +41,8 @@ export type SliceDeployer = {
 export type SliceDeployerOptions = {
   readonly store: SliceStore;
   readonly converge: ConvergeIn;
+  /** Whether there still is such a project: with it went all that it held. */
+  readonly exists: (projectId: string, context: CallContext) => Promise<boolean>;
   readonly log: Log;
   /** Called when something was left to be recovered. */
   readonly onLeft: () => void;
@@ -50,7 +52,7 @@ export type SliceDeployerOptions = {
 const RETRY_S = 60;
 
 export function createSliceDeployer(options: SliceDeployerOptions): SliceDeployer {
-  const { store, converge, log, onLeft } = options;
+  const { store, converge, exists, log, onLeft } = options;
 
   /** Runs `work` while the slice is ours; a slice that it leaves unsettled is recovered later. */
   async function holding<T>(
@@ -112,6 +114,10 @@ export function createSliceDeployer(options: SliceDeployerOptions): SliceDeploye
 
   /** Brings the cloud to what was last deployed in full, be it nothing. */
   async function restore(slice: SliceRow, holder: string, context: CallContext): Promise<void> {
+    if (!(await exists(slice.projectId, context))) {
+      await store.forgetSlice(slice, holder);
+      return;
+    }
     const desired = slice.deployed ?? [];
     const work = { scope: scopeOf(slice), projectId: slice.projectId, desired, onFailure: OnFailure.KEEP };
     const result = await converge(work, context);

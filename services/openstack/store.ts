@@ -84,6 +84,14 @@ function createProjectStore(knex: Knex) {
         .onConflict(knex.raw('(user_id) where is_default'))
         .merge(found);
     },
+    /** How many projects the user has besides the default one, those that are being made included. */
+    async countFurther(userId: string): Promise<number> {
+      const row = await projects()
+        .where({ user_id: userId, is_default: false })
+        .count({ count: '*' })
+        .first();
+      return Number(row?.count ?? 0);
+    },
     async finishProject(id: string, projectId: string): Promise<void> {
       await projects().where({ id }).update({ project_id: projectId, is_ready: true });
     },

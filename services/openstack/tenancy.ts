@@ -47,8 +47,8 @@ export type Tenancy = {
   ownerMark(owner: Pick<Owner, 'userId'>): Promise<string>;
   /** The user's projects as Keystone knows them; all for an admin. */
   listProjects(user: User, context: CallContext): Promise<readonly KnownProject[]>;
-  /** How many projects a user has besides the default one. */
-  countFurther(owner: Pick<Owner, 'userId'>): Promise<number>;
+  /** Whether there still is such a project: one can be removed behind our back. */
+  exists(projectId: string, context: CallContext): Promise<boolean>;
   /** Makes a further project; only in tenancy `user`. */
   makeProject: KeystoneProjects['makeFurther'];
 };
@@ -153,9 +153,7 @@ function perUser({ cloud, store, projects, known }: TenancyOptions): Tenancy {
         .filter((project) => project !== undefined)
         .map((project) => ({ ...project, ownerId: owners.get(project.id) }));
     },
-    async countFurther({ userId }) {
-      return (await store.projectsOf(userId)).filter((row) => !row.isDefault).length;
-    },
+    exists: async (projectId, context) => (await stillThere(projectId, context)) !== undefined,
     makeProject: projects.makeFurther,
   };
 }
@@ -202,7 +200,7 @@ function shared({ cloud, store, known }: TenancyOptions): Tenancy {
     clientsFor: async () => clients,
     ownerMark: (owner) => ownerMark(store, owner),
     listProjects: async (_user, context) => [{ ...(await theOne(context)), ownerId: undefined }],
-    countFurther: async () => 0,
+    exists: async (projectId, context) => (await theOne(context)).id === projectId,
     async makeProject() {
       throw new Failure({
         code: 'FAILED_PRECONDITION',

@@ -6,7 +6,7 @@ import {
   type OpenstackServiceServer,
   OpenstackServiceService,
 } from '#proto/pucp/openstack/v1/openstack_service.ts';
-import { type Contract, failureOf, startContract } from './contract.ts';
+import { type Contract, failureOf, isRealCloud, startContract } from './contract.ts';
 
 let contract: Contract;
 before(async () => {
@@ -133,6 +133,24 @@ test('a member that is named has the role in the project', async () => {
   const given = await cloud.project('home').keystone.listRoleAssignments({ projectId: id }, within);
   const words = given.map(({ user, role }) => `${user?.name} is ${role.name}`);
   assert(words.includes('demo is reader'), words.join(', '));
+});
+
+test('a user has ten further projects at most, also when they are asked for at once', {
+  // Twelve projects with their quotas take a real cloud half a minute, and it is our own count that is looked at.
+  skip: isRealCloud,
+}, async () => {
+  const { client } = contract;
+  const { options } = await contract.user();
+  const calls = Array.from({ length: 12 }, (_, index) => {
+    const projectName = contract.name(`many-${index}`);
+    return client.createProject(CreateProjectRequest.fromPartial({ projectName }), options);
+  });
+  const results = await Promise.allSettled(calls);
+  const refused = results.filter((result) => result.status === 'rejected');
+  assert(refused.length >= 2);
+  for (const { reason } of refused) assert.equal(reason.reason, 'TOO_MANY_PROJECTS');
+  const { projects } = await client.listProjects(page, options);
+  assert.equal(projects.length, 12 - refused.length);
 });
 
 test('a guest may look and not touch', async () => {

@@ -1,7 +1,7 @@
 // Projects: a user's own, all of Keystone's for an admin, and further ones made on request.
 
 import { Failure, type FieldViolation, invalid } from '#common/errors.ts';
-import type { Context, Handlers } from '#common/rpc-server.ts';
+import type { Handlers } from '#common/rpc-server.ts';
 import { Project } from '#proto/pucp/openstack/v1/openstack.ts';
 import type {
   CreateProjectRequest,
@@ -41,12 +41,12 @@ export function projectHandlers({ tenancy, config }: Deps): ProjectHandlers {
       const isAdmin = caller.role === 'admin';
       const violations = check(request, config.quotas, isAdmin);
       if (violations.length > 0) throw invalid(violations);
-      if (!isAdmin) await refuseTooMany(context);
       const wanted = {
         name: request.projectName,
         description: request.description,
         quotas: quotasOf(request),
         members: request.members,
+        atMost: isAdmin ? undefined : MAX_FURTHER,
       };
       try {
         const project = await tenancy.makeProject(caller, wanted, callContext(context));
@@ -61,17 +61,6 @@ export function projectHandlers({ tenancy, config }: Deps): ProjectHandlers {
       }
     },
   };
-
-  async function refuseTooMany({ caller }: Context): Promise<void> {
-    const places = await tenancy.countFurther(caller);
-    if (places < MAX_FURTHER) return;
-    throw new Failure({
-      code: 'RESOURCE_EXHAUSTED',
-      reason: 'TOO_MANY_PROJECTS',
-      message: `You have ${places} projects besides your default one, and ${MAX_FURTHER} is the most`,
-      metadata: { used: String(places), limit: String(MAX_FURTHER) },
-    });
-  }
 }
 
 function quotasOf({ quotaVcpus, quotaRam, quotaDisk }: CreateProjectRequest): Partial<ProjectQuotas> {

@@ -83,6 +83,14 @@ export function sliceHandlers(deps: SliceDeps): SliceHandlers {
     },
   };
 
+  /** The slice as it was last deployed; one whose project is gone is forgotten. */
+  async function findStanding(key: SliceKey, within: CallContext): Promise<SliceRow | undefined> {
+    const slice = await deps.findSlice(key);
+    if (!slice || (await tenancy.exists(slice.projectId, within))) return slice;
+    await deployer.destroy(key, within);
+    return undefined;
+  }
+
   /** Where the slice is or is to be; undefined for a user without a project yet. All nodes go to one project. */
   async function placeOf(
     { placement }: DeploySliceRequest,
@@ -94,7 +102,7 @@ export function sliceHandlers(deps: SliceDeps): SliceHandlers {
     const named = new Set(Object.values(placement).map(({ projectId }) => projectId));
     named.delete('');
     const places = await Promise.all([...named].map((one) => tenancy.named(caller, one, within)));
-    const before = await deps.findSlice(key);
+    const before = await findStanding(key, within);
     const ids = new Set([...places.map(({ projectId }) => projectId), ...(before ? [before.projectId] : [])]);
     if (ids.size > 1) {
       const message = before
