@@ -56,6 +56,10 @@ const CONTROLS = [
   'with_count',
   'glance_metadata',
 ];
+const PAGE_FAULTS = {
+  marker: (id: string) => notFound(`Volume ${id} could not be found.`),
+  limit: () => badRequest('limit param must be positive'),
+};
 export const DELETABLE =
   'Volume status must be available or error or error_restoring or error_extending or error_managing and must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer.';
 
@@ -187,7 +191,7 @@ function list(cloud: Cloud, call: Call, render: (row: VolumeRow) => Json): Reply
   const found = rows.filter((row) => matches(row, query));
   sort(found, query);
   const base = `${cloud.url}/volume/v3`;
-  const { page, links } = pageOf(found, { call, key: 'volumes', base });
+  const { page, links } = pageOf(found, { call, key: 'volumes', base, faults: PAGE_FAULTS });
   return ok({ volumes: page.map(render), ...links });
 }
 
@@ -234,7 +238,7 @@ function sort(rows: VolumeRow[], query: URLSearchParams): void {
   const rules = text === '' ? [] : text.split(',').map((part) => part.split(':'));
   rows.reverse();
   for (const [key = ''] of rules) {
-    if (!SORT_KEYS.some((name) => name === key)) throw badRequest(`sort key: ${key} is not valid.`);
+    if (!SORT_KEYS.some((name) => name === key)) throw badRequest('Invalid input received: Invalid sort key');
   }
   rows.sort((a, b) => {
     for (const [key = 'id', direction = 'desc'] of rules) {
@@ -269,6 +273,12 @@ function create(cloud: Cloud, call: Call): Reply {
     throw badRequest(
       `Invalid input received: Volume size ${size}GB cannot be smaller than the image minDisk size ${image.min_disk}GB.`,
     );
+  }
+  for (const field of ['name', 'description']) {
+    const text = input[field];
+    if (typeof text === 'string' && text.length > 255) {
+      throw badRequest(`Invalid input received: ${field} has ${text.length} characters, more than 255.`);
+    }
   }
   const row = createVolume(cloud, {
     caller: call.caller,

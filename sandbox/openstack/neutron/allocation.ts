@@ -56,7 +56,10 @@ type Request = {
 export function allocate(cloud: Cloud, { networkId, fixedIps, order, own = [] }: Request): FixedIp[] {
   const subnets = cloud.subnets.by('network_id', networkId);
   if (fixedIps === undefined) return allocateAny(cloud, networkId, subnets, order);
-  if (!Array.isArray(fixedIps)) throw badRequest('Invalid input for fixed_ips. Reason: it is not a list.');
+  if (!Array.isArray(fixedIps))
+    throw badRequest(
+      `Invalid input for fixed_ips. Reason: Invalid data format for fixed IP: '${String(fixedIps)}'.`,
+    );
   const chosen: FixedIp[] = [];
   for (const wish of fixedIps) {
     if (!isObject(wish)) throw badRequest('Invalid input for fixed_ips. Reason: it is not a dictionary.');
@@ -111,8 +114,8 @@ function allocateWish(
     const kept = own.find((ip) => ip.subnet_id === id && !chosen.includes(ip));
     const free = kept?.ip_address ?? takeFree(cloud, subnet, order, taken);
     if (free === undefined) {
-      const message = `No more IP addresses available for subnet ${subnet.id}.`;
-      throw new Fault(409, message, 'IpAddressGenerationFailureForSubnet');
+      const message = `No more IP addresses available on network ${networkId}.`;
+      throw new Fault(409, message, 'IpAddressGenerationFailure');
     }
     return { subnet_id: subnet.id, ip_address: free };
   }

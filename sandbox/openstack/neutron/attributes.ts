@@ -15,6 +15,8 @@ export type Attribute = {
   readonly initial?: unknown;
   /** Members may not give it, unless with its initial value. */
   readonly isAdminOnly?: boolean;
+  /** Members may give it in a create, but not change it. */
+  readonly isAdminOnlyToChange?: boolean;
   readonly oneOf?: readonly unknown[];
 };
 
@@ -39,7 +41,7 @@ type Checked = { readonly singular: string; readonly attributes: Attributes };
 
 /** A create's attributes, converted, defaults filled in. Throws Neutron's 400 or 403. */
 export function checkCreate({ singular, attributes }: Checked, input: unknown, caller: Caller): Json {
-  if (!isObject(input)) throw badRequest(`Invalid input for ${singular}. Reason: it is not an object.`);
+  if (!isObject(input)) throw badRequest(`Object '${singular}' contains invalid data`);
   refuseUnknown(attributes, input);
   const output: Json = {};
   for (const [name, attribute] of Object.entries(attributes)) {
@@ -68,7 +70,7 @@ export function checkCreate({ singular, attributes }: Checked, input: unknown, c
 
 /** An update's attributes, converted; only those that were named. */
 export function checkUpdate({ singular, attributes }: Checked, input: unknown, caller: Caller): Json {
-  if (!isObject(input)) throw badRequest(`Invalid input for ${singular}. Reason: it is not an object.`);
+  if (!isObject(input)) throw badRequest(`Object '${singular}' contains invalid data`);
   refuseUnknown(attributes, input);
   const output: Json = {};
   for (const [name, value] of Object.entries(input)) {
@@ -76,7 +78,7 @@ export function checkUpdate({ singular, attributes }: Checked, input: unknown, c
     if (!attribute) continue;
     if (attribute.on !== 'both') throw badRequest(`Cannot update read-only attribute ${name}`);
     output[name] = convert(name, value, attribute);
-    if (attribute.isAdminOnly && !caller.isAdmin) {
+    if ((attribute.isAdminOnly || attribute.isAdminOnlyToChange) && !caller.isAdmin) {
       throw notAllowed(`(rule:update_${singular} and rule:update_${singular}:${name})`);
     }
   }

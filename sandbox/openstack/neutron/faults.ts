@@ -7,10 +7,15 @@ export const notFound = (className: string, id: unknown) =>
     ? new Fault(404, `Security group ${id} does not exist`, 'SecurityGroupNotFound')
     : className === 'SecurityGroupRule'
       ? new Fault(404, `Security group rule ${id} does not exist`, 'SecurityGroupRuleNotFound')
-      : new Fault(404, `${words(className)} ${id} could not be found.`, `${className}NotFound`);
+      : new Fault(
+          404,
+          `${words(className)} ${id} could not be found${className === 'Router' ? '' : '.'}`,
+          `${className}NotFound`,
+        );
 
 function words(className: string): string {
-  return className === 'FloatingIP' ? 'Floating IP' : className;
+  if (className === 'FloatingIP') return 'Floating IP';
+  return className;
 }
 
 export const badRequest = (message: string) => new Fault(400, message, 'HTTPBadRequest');

@@ -13,10 +13,12 @@ export type ListOptions = {
   readonly plural: string;
   /** Names one may filter and sort by. */
   readonly names: readonly string[];
+  /** Throws if no resource has this id. Only asked when there is a limit, as Neutron does. */
+  checkMarker(marker: string): void;
 };
 
 /** The envelope of a list reply. */
-export function list(items: Json[], { query, url, plural, names }: ListOptions): Json {
+export function list(items: Json[], { query, url, plural, names, checkMarker }: ListOptions): Json {
   const unknown = [...new Set(query.keys())].filter(
     (name) => !CONTROLS.has(name) && !TAG_FILTERS.has(name) && !names.includes(name),
   );
@@ -27,7 +29,9 @@ export function list(items: Json[], { query, url, plural, names }: ListOptions):
   const isReversed = /^(true|1)$/i.test(query.get('page_reverse') ?? '');
   const found = filter(items, query);
   sort(found, query, names);
-  const page = cut(found, query.get('marker'), limit, isReversed);
+  const marker = query.get('marker');
+  if (limit > 0 && marker !== null) checkMarker(marker);
+  const page = cut(found, marker, limit, isReversed);
   const fields = query.getAll('fields');
   const shown = fields.length === 0 ? page : page.map((item) => pick(item, fields));
   const links = limit === 0 ? [] : linksOf(page, { query, url, limit, isReversed });
@@ -80,8 +84,9 @@ function sort(items: Json[], query: URLSearchParams, names: readonly string[]): 
     throw badRequest('The number of sort_keys and sort_dirs must be same');
   const bad = keys.find((key) => !names.includes(key));
   if (bad !== undefined) throw badRequest(`['${bad}'] is invalid attribute for sort_keys`);
-  if (!directions.every((direction) => /^(asc|desc)$/.test(direction))) {
-    throw badRequest('Valid sort_dirs are: asc and desc');
+  const badDirection = directions.find((direction) => !/^(asc|desc)$/.test(direction));
+  if (badDirection !== undefined) {
+    throw badRequest(`['${badDirection}'] is invalid value for sort_dirs, valid value is 'asc' and 'desc'`);
   }
   const rules = [
     ...keys.map((key, index) => ({ key, sign: directions[index] === 'desc' ? -1 : 1 })),
@@ -134,7 +139,7 @@ function linksOf(
     const copy = new URLSearchParams(query);
     copy.delete('marker');
     copy.delete('page_reverse');
-    copy.append('marker', String(marker));
+    if (marker !== undefined) copy.append('marker', String(marker));
     if (isBack) copy.append('page_reverse', 'True');
     return `${url}?${copy}`;
   };
@@ -142,8 +147,7 @@ function linksOf(
   const isShort = page.length < limit;
   if (page.length > 0 && !(isShort && !isReversed))
     links.push({ rel: 'next', href: href(page.at(-1)?.id, false) });
-  if (page.length > 0 && !(isShort && isReversed))
-    links.push({ rel: 'previous', href: href(page[0]?.id, true) });
+  if (!(isShort && isReversed)) links.push({ rel: 'previous', href: href(page[0]?.id, true) });
   return links;
 }
 

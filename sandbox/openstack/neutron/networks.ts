@@ -5,7 +5,7 @@ import type { Caller } from '../caller.ts';
 import type { Cloud } from '../cloud.ts';
 import { Fault, type Json } from '../http.ts';
 import { type Attributes, STANDARD } from './attributes.ts';
-import { invalidInput } from './faults.ts';
+import { invalidInput, notFound } from './faults.ts';
 import { deletePort } from './port-life.ts';
 import { bump, isOwn, type Resource, standardRow } from './resource.ts';
 import type { NetworkRow } from './rows.ts';
@@ -108,6 +108,12 @@ function show(cloud: Cloud, row: NetworkRow, caller: Caller): Json {
 function create(cloud: Cloud, input: Json): NetworkRow {
   ensureDefaultGroup(cloud, String(input.project_id));
   const provider = providerOf(cloud, input);
+  const largest = provider.network_type === 'vxlan' ? 1450 : 1500;
+  if (typeof input.mtu === 'number' && input.mtu > largest) {
+    throw invalidInput(`Requested MTU is too big, maximum is ${largest}.`);
+  }
+  const zone = (input.availability_zone_hints as unknown[]).find((name) => name !== 'nova');
+  if (zone !== undefined) throw notFound('AvailabilityZone', zone);
   const row: NetworkRow = {
     ...standardRow(input),
     id: randomUUID(),
@@ -116,12 +122,7 @@ function create(cloud: Cloud, input: Json): NetworkRow {
     is_external: input['router:external'] === true,
     is_default: input.is_default === true,
     port_security_enabled: input.port_security_enabled === true,
-    mtu:
-      typeof input.mtu === 'number' && input.mtu > 0
-        ? input.mtu
-        : provider.network_type === 'vxlan'
-          ? 1450
-          : 1500,
+    mtu: typeof input.mtu === 'number' && input.mtu > 0 ? input.mtu : largest,
     ...provider,
     revision_number: 1,
   };

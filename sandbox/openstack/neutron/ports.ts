@@ -18,8 +18,8 @@ const ATTRIBUTES: Attributes = {
   ...STANDARD,
   network_id: { type: 'uuid', on: 'create', isRequired: true },
   admin_state_up: { type: 'boolean', on: 'both', initial: true },
-  mac_address: { type: 'text', on: 'both' },
-  fixed_ips: { type: 'list', on: 'both' },
+  mac_address: { type: 'text', on: 'both', isAdminOnlyToChange: true },
+  fixed_ips: { type: 'any', on: 'both' },
   device_id: { type: 'text', on: 'both', initial: '' },
   device_owner: { type: 'text', on: 'both', initial: '' },
   security_groups: { type: 'uuids', on: 'both' },
@@ -208,7 +208,7 @@ function groupsOf(
   if (wish.length > 0 && !isSecure) {
     const message =
       'Port security must be enabled and port must have an IP address in order to use security groups.';
-    throw new Fault(409, message, 'PortSecurityAndIPRequiredForSecurityGroups');
+    throw new Fault(400, message, 'PortSecurityAndIPRequiredForSecurityGroups');
   }
   return wish as string[];
 }
@@ -232,7 +232,7 @@ function update(cloud: Cloud, row: PortRow, changes: Json): PortRow {
   const groups = groupsOf(cloud, changes.security_groups, isSecure);
   if (!isSecure && groups === undefined && row.security_groups.length > 0) {
     const message =
-      'Port has security group associated. Cannot disable port security or IP address until security group is removed';
+      'Port has security group associated. Cannot disable port security or IP address until security group is removed.';
     throw new Fault(409, message, 'PortSecurityPortHasSecurityGroup');
   }
   const host = changes['binding:host_id'];

@@ -84,7 +84,13 @@ function listReply<T extends OwnedRow>(cloud: Cloud, resource: Resource<T>, { ca
   const rows = resource.candidates(caller, query);
   const url = `${cloud.url}/networking/v2.0${resource.path}`;
   const items = rows.map((row) => resource.show(row, caller));
-  return list(items, { query, url, plural: resource.plural, names });
+  return list(items, {
+    query,
+    url,
+    plural: resource.plural,
+    names,
+    checkMarker: (id) => void mustExist(resource, id, caller),
+  });
 }
 
 function createReply<T extends OwnedRow>(cloud: Cloud, resource: Resource<T>, { body, caller }: Call): Reply {
@@ -92,7 +98,8 @@ function createReply<T extends OwnedRow>(cloud: Cloud, resource: Resource<T>, { 
   const many = body[plural];
   const one = body[singular];
   if (one === undefined && many === undefined) throw missing(singular);
-  if (many !== undefined && !Array.isArray(many)) throw missing(singular);
+  if (many !== undefined && !Array.isArray(many))
+    throw badRequest(`Object '${singular}' contains invalid data`);
   const inputs = (Array.isArray(many) ? many : [one]).map((item) => checkCreate(resource, item, caller));
   if (inputs.length === 0) throw badRequest('Resources required');
   reserve(
@@ -113,10 +120,14 @@ function createReply<T extends OwnedRow>(cloud: Cloud, resource: Resource<T>, { 
   return created(Array.isArray(many) ? { [plural]: shown } : { [singular]: shown[0] });
 }
 
-export function mustSee<T extends OwnedRow>(resource: Resource<T>, { params, caller }: Call): T {
-  const row = resource.table.get(params.id);
-  if (!row || !resource.isVisible(row, caller)) throw notFound(resource.className, params.id);
+function mustExist<T extends OwnedRow>(resource: Resource<T>, id: string, caller: Caller): T {
+  const row = resource.table.get(id);
+  if (!row || !resource.isVisible(row, caller)) throw notFound(resource.className, id);
   return row;
+}
+
+export function mustSee<T extends OwnedRow>(resource: Resource<T>, { params, caller }: Call): T {
+  return mustExist(resource, params.id ?? '', caller);
 }
 
 export function isOwn(row: OwnedRow, caller: Caller): boolean {

@@ -7,7 +7,7 @@ import { type Call, Fault, isObject, type Json, ok, type Route, route } from '..
 import { isUuid, pythonText } from '../ids.ts';
 import { contains, overlaps, parseCidr } from './addresses.ts';
 import { type Attributes, STANDARD } from './attributes.ts';
-import { badRequest, notFound } from './faults.ts';
+import { notAllowed, notFound } from './faults.ts';
 import { isNetworkVisible } from './networks.ts';
 import { agentDelayMs, deletePort, makePort, NETWORK_NODE } from './port-life.ts';
 import { bump, isOwn, mustSee, type Resource, standardRow } from './resource.ts';
@@ -129,6 +129,11 @@ function gatewayOf(cloud: Cloud, info: unknown, caller: Caller): Gateway | undef
   if (!isObject(info) || info.network_id === undefined || info.network_id === null) return undefined;
   const network = cloud.networks.get(String(info.network_id));
   if (!network || !isNetworkVisible(network, caller)) throw notFound('Network', info.network_id);
+  const rule = 'rule:create_router:external_gateway_info';
+  const special = ['enable_snat', 'external_fixed_ips'].find((name) => info[name] !== undefined);
+  if (special !== undefined && !caller.isAdmin) {
+    throw notAllowed(`(rule:create_router and (${rule} and (${rule}:network_id and ${rule}:${special})))`);
+  }
   if (!network.is_external) throw routerFault(`Network ${network.id} is not an external network.`);
   return { networkId: network.id, fixedIps: info.external_fixed_ips, snat: info.enable_snat !== false };
 }
@@ -272,7 +277,7 @@ function checkOverlap(cloud: Cloud, row: RouterRow, subnet: SubnetRow): void {
 function removeInterface(cloud: Cloud, row: RouterRow, call: Call): Json {
   const { subnet_id: subnetId, port_id: portId } = call.body;
   if (subnetId === undefined && portId === undefined)
-    throw badRequest('Either subnet_id or port_id must be specified.');
+    throw routerFault('Either subnet_id or port_id must be specified.');
   const ports = innerInterfaces(cloud, row.id);
   const port = ports.find(
     ({ id, fixed_ips: ips }) =>

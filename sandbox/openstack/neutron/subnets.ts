@@ -111,11 +111,12 @@ function create(cloud: Cloud, input: Json, caller: Caller): SubnetRow {
       'BadRequest',
     );
   }
-  const cidr = parseCidr(input.cidr);
+  const cidr =
+    parseCidr(input.cidr) ?? parseCidr(`${String(input.cidr)}/${input.ip_version === 6 ? 128 : 32}`);
   if (!cidr) throw invalidInput(`${String(input.cidr)} is not in a CIDR format.`);
   if (cidr.version !== Number(input.ip_version)) {
     throw invalidInput(
-      `IP version ${String(input.ip_version)} does not match the cidr ${String(input.cidr)}.`,
+      `cidr '${String(input.cidr)}' does not match the ip_version '${String(input.ip_version)}'.`,
     );
   }
   const isDhcp = input.enable_dhcp === true;
@@ -208,7 +209,9 @@ function nameservers(value: unknown): string[] {
     (text) => parseCidr(`${text}/32`) === undefined && parseCidr(`${text}/128`) === undefined,
   );
   if (wrong === undefined) return list;
-  throw badRequest(`Invalid input for dns_nameservers. Reason: '${wrong}' is not a valid nameserver.`);
+  throw badRequest(
+    `Invalid input for dns_nameservers. Reason: '${wrong}' is not a valid nameserver. '${wrong}' is not a valid IP address.`,
+  );
 }
 
 function update(cloud: Cloud, row: SubnetRow, changes: Json): SubnetRow {
@@ -218,9 +221,7 @@ function update(cloud: Cloud, row: SubnetRow, changes: Json): SubnetRow {
   const updated = bump(cloud.subnets, row, {
     ...(changes as Partial<SubnetRow>),
     gateway_ip: gateway,
-    ...(changes.allocation_pools
-      ? { allocation_pools: poolsOf(changes.allocation_pools, cidr, gateway) }
-      : {}),
+    allocation_pools: poolsOf(changes.allocation_pools ?? row.allocation_pools, cidr, gateway),
     ...(changes.dns_nameservers ? { dns_nameservers: nameservers(changes.dns_nameservers) } : {}),
   });
   if (changes.enable_dhcp !== undefined) scheduleDhcp(cloud, row.network_id);

@@ -48,9 +48,7 @@ export function objectOf(
 ): Json {
   const value = body[key];
   if (value === undefined) {
-    throw badRequest(
-      `Invalid input for field/attribute body. Value: ${pythonText(body)}. '${key}' is a required property`,
-    );
+    throw badRequest(`'${key}' is a required property`);
   }
   if (!isObject(value)) throw invalidField(key, value, `${pythonText(value)} is not of type 'object'`);
   const missing = required.find((name) => !(name in value));

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Cloud } from '../cloud.ts';
-import { type Call, Fault, isObject, type Json, ok, type Reply, type Route, route } from '../http.ts';
+import { type Call, isObject, type Json, ok, type Reply, type Route, route } from '../http.ts';
 import { nowSeconds, randomWord } from '../ids.ts';
 import { bump } from '../neutron/resource.ts';
 import { badRequest, conflict, invalidField, notFound, requirePolicy } from './faults.ts';
@@ -108,9 +108,9 @@ export function actionRoutes(cloud: Cloud): Route[] {
   return [
     route('POST', '/servers/{id}/action', (call) => act(cloud, call)),
     route('POST', '/servers/{id}/remote-consoles', (call) => {
-      if (call.minor < 6) throw new Fault(404, 'The resource could not be found.', 'webob');
+      if (call.minor < 6) throw notFound('The resource could not be found.');
       const input = call.body.remote_console;
-      if (!isObject(input)) throw invalidField('body', call.body, "'remote_console' is a required property");
+      if (!isObject(input)) throw badRequest("'remote_console' is a required property");
       const { protocol, type } = input;
       const types = ['novnc', 'xvpvnc', 'rdp-html5', 'spice-html5', 'serial'];
       if (!types.includes(String(type))) {
@@ -260,7 +260,7 @@ const SPECIAL: Readonly<Record<string, Special>> = {
     });
   },
   'os-getVNCConsole': (cloud, row, call, { type }) => {
-    if (call.minor >= 6) throw badRequest('There is no such action: os-getVNCConsole');
+    if (call.minor >= 6) throw notFound('The resource could not be found.');
     requireRunning(row);
     return ok({ console: { type, url: consoleUrl(cloud) } });
   },

@@ -83,13 +83,13 @@ export function createServers(cloud: Cloud, call: Call): Reply {
   if (least > most) throw badRequest('min_count must be <= max_count');
   const networks = networksOf(cloud, call, input.networks, most);
   checkMetadataQuota(cloud, caller.projectId, metadata);
-  const size = { vcpus: flavor.vcpus, ram: flavor.ram, least, wanted: most };
-  const count = reserveServers(cloud, caller.projectId, size);
   checkPortQuota(
     cloud,
     caller.projectId,
-    networks.filter((wish) => wish.port_id === undefined).length * count,
+    networks.filter((wish) => wish.port_id === undefined).length * least,
   );
+  const size = { vcpus: flavor.vcpus, ram: flavor.ram, least, wanted: most };
+  const count = reserveServers(cloud, caller.projectId, size);
 
   const reservationId = `r-${randomWord(8).toLowerCase()}`;
   const servers = Array.from({ length: count }, (_, index): ServerRow => {
@@ -158,6 +158,11 @@ export function nameOf(value: unknown): string {
     throw invalidField('name', value, `${pythonText(value)} is not of type 'string'`);
   if (value === '') throw invalidField('name', value, `'' is too short`);
   if (value.length > 255) throw invalidField('name', value, `'${value}' is too long`);
+  if (value.trim() !== value) {
+    throw badRequest(
+      "An invalid 'name' value was provided. The name must be: printable characters. Can not start or end with whitespace.",
+    );
+  }
   return value;
 }
 
@@ -179,14 +184,14 @@ function descriptionOf(value: unknown, name: string, minor: number): string | nu
 function tagsOf(value: unknown): string[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) throw invalidField('tags', value, `${pythonText(value)} is not of type 'array'`);
-  for (const tag of value) checkTag(tag);
+  value.forEach((tag, index) => void checkTag(tag, String(index)));
   if (value.length > 50) throw invalidField('tags', value, `${pythonText(value)} is too long`);
   return [...new Set(value as string[])].sort();
 }
 
-export function checkTag(tag: unknown): void {
+export function checkTag(tag: unknown, field = 'tag'): void {
   if (typeof tag !== 'string' || tag === '' || tag.length > 60 || /[,/]/.test(tag)) {
-    throw invalidField('tags', tag, `${pythonText(tag)} does not match '^[^,/]*$'`);
+    throw invalidField(field, tag, `${pythonText(tag)} does not match '^[^,/]*$'`);
   }
 }
 
@@ -220,9 +225,7 @@ function imageOf(
 ): string {
   if (reference === undefined || reference === '' || reference === null) {
     if (volumes.length === 0) {
-      throw badRequest(
-        'Block Device Mapping is Invalid: You specified more local devices than the limit allows',
-      );
+      throw badRequest('Missing imageRef attribute');
     }
     return '';
   }
@@ -285,7 +288,12 @@ function checkMetadataQuota(cloud: Cloud, projectId: string, metadata: Record<st
 function checkPortQuota(cloud: Cloud, projectId: string, wanted: number): void {
   const limit = networkLimits(cloud, projectId).port ?? -1;
   const used = cloud.ports.count('project_id', projectId);
-  if (wanted > 0 && limit >= 0 && used + wanted > limit) throw forbidden('Maximum number of ports exceeded');
+  if (wanted === 0 || limit < 0 || used + wanted <= limit) return;
+  throw forbidden(
+    used > limit
+      ? `The number of defined ports: ${used} is over the limit: ${limit}`
+      : 'Maximum number of ports exceeded',
+  );
 }
 
 function networksOf(cloud: Cloud, call: Call, value: unknown, count: number): RequestedNetwork[] {
@@ -305,7 +313,13 @@ function networksOf(cloud: Cloud, call: Call, value: unknown, count: number): Re
 }
 
 function requestedPort(cloud: Cloud, { caller }: Call, reference: unknown, count: number): RequestedNetwork {
-  if (!isUuid(reference)) throw invalidField('port', reference, `${pythonText(reference)} is not a 'uuid'`);
+  if (!isUuid(reference)) {
+    throw invalidField(
+      'port',
+      reference,
+      `${pythonText(reference)} is not valid under any of the given schemas`,
+    );
+  }
   if (count > 1)
     throw badRequest(
       'Unable to launch multiple instances with a single configured port ID. Please launch your instance one by one with different ports.',
@@ -326,12 +340,10 @@ function requestedPort(cloud: Cloud, { caller }: Call, reference: unknown, count
 
 function requestedNetwork(cloud: Cloud, { caller }: Call, entry: Json): RequestedNetwork {
   const { uuid, fixed_ip: fixedIp } = entry;
+  if (uuid === undefined) throw badRequest("Bad network format: missing 'uuid'");
   if (!isUuid(uuid)) throw invalidField('uuid', uuid, `${pythonText(uuid)} is not a 'uuid'`);
   const network = cloud.networks.get(uuid);
   if (!network || !isNetworkVisible(network, caller)) throw badRequest(`Network ${uuid} could not be found.`);
-  if (network.is_external && !network.shared && !isOwn(network, caller)) {
-    throw forbidden(`It is not allowed to create an interface on external network ${uuid}`);
-  }
   if (cloud.subnets.by('network_id', network.id).length === 0) {
     throw badRequest(`Network ${uuid} requires a subnet in order to boot instances on.`);
   }

@@ -75,6 +75,7 @@ function connect(cloud: Cloud, server: ServerRow): void {
   const groups = groupIds(cloud, server);
   const requested: RequestedNetwork[] = [];
   for (const wish of server.requested_networks) {
+    refuseExternal(cloud, server, wish.network_id);
     let portId = wish.port_id;
     if (portId === undefined) {
       const port = makePort(cloud, {
@@ -97,6 +98,13 @@ function connect(cloud: Cloud, server: ServerRow): void {
     requested.push({ ...wish, port_id: portId });
   }
   cloud.servers.update(server.id, { requested_networks: requested });
+}
+
+/** Members' servers get no interface on an external network; Nova finds out only when it builds. */
+function refuseExternal(cloud: Cloud, server: ServerRow, networkId: string | undefined): void {
+  const network = cloud.networks.get(networkId);
+  if (!network?.is_external || network.shared || network.project_id === server.project_id) return;
+  throw new Fault(403, `It is not allowed to create an interface on external network ${network.id}`);
 }
 
 export function bindPort(cloud: Cloud, port: PortRow, server: ServerRow): void {

@@ -2,7 +2,7 @@
 
 import type { Cloud } from '../cloud.ts';
 import { type Call, Fault, noContent, ok, type Route, route } from '../http.ts';
-import { badRequest, conflict, forbidden, metadataOf, notFound, objectOf } from './faults.ts';
+import { badRequest, conflict, forbidden, metadataOf, notFound } from './faults.ts';
 import { computeLimits } from './quotas.ts';
 import type { ServerRow } from './rows.ts';
 import { checkTag } from './server-create.ts';
@@ -30,6 +30,7 @@ export function metadataRoutes(cloud: Cloud): Route[] {
     }),
     route('PUT', path, (call) => {
       const row = writable(cloud, call, 'update metadata');
+      if (call.body.metadata === undefined) throw badRequest("'metadata' is a required property");
       return ok({ metadata: save(row, metadataOf(call.body.metadata, 'metadata')) });
     }),
     route('GET', `${path}/{key}`, (call) => {
@@ -78,9 +79,10 @@ function tagRoutes(cloud: Cloud): Route[] {
     route('GET', path, (call) => ok({ tags: server(call).tags })),
     route('PUT', path, (call) => {
       server(call);
-      const { tags } = objectOf({ body: call.body }, 'body', { allowed: ['tags'], required: ['tags'] });
+      const { tags } = call.body;
+      if (tags === undefined) throw badRequest("'tags' is a required property");
       if (!Array.isArray(tags)) throw badRequest('Invalid input for field/attribute tags.');
-      tags.forEach(checkTag);
+      tags.forEach((tag, index) => void checkTag(tag, String(index)));
       return ok({ tags: save(writable(cloud, call, 'update tags'), tags as string[]) });
     }),
     route('DELETE', path, (call) => {
@@ -105,7 +107,8 @@ function tagRoutes(cloud: Cloud): Route[] {
     route('DELETE', `${path}/{tag}`, (call) => {
       server(call);
       const row = writable(cloud, call, 'delete tag');
-      const tag = mustTag(row, call.params.tag);
+      const { tag = '' } = call.params;
+      if (!row.tags.includes(tag)) throw notFound(`Instance ${row.id} has no tag '${tag}'`);
       save(
         row,
         row.tags.filter((name) => name !== tag),
