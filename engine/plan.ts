@@ -3,7 +3,16 @@
 import type { Failure } from '#common/errors.ts';
 import type { Resource } from '#proto/pucp/driver/v1/resource.ts';
 import { byKind, checkWish, dependenciesOf, KINDS } from './graph.ts';
-import { type Difference, type Found, type Key, type Kinds, keyOf, kindOf, type Readiness } from './kind.ts';
+import {
+  type Difference,
+  type Found,
+  type Key,
+  type KindName,
+  type Kinds,
+  keyOf,
+  kindOf,
+  type Readiness,
+} from './kind.ts';
 
 /** `replace` makes a thing anew; the `delete` step that it needs takes the old one away first. */
 export type Action = 'create' | 'update' | 'replace' | 'delete' | 'keep';
@@ -152,6 +161,7 @@ function makeSteps(fates: readonly Fate[], { desired, kinds }: PlanOptions): Ste
     fates.filter((fate) => fate.desired).map((fate) => [keyOf(fate.found.resource), fate]),
   );
   const deletions = makeDeletions(fates);
+  const room = roomMakers(deletions);
   const steps = new Map(deletions.map((step) => [step.id, step]));
   const idByKey = new Map<Key, string>();
   for (const wish of desired.toSorted(byKind)) {
@@ -176,10 +186,7 @@ function makeSteps(fates: readonly Fate[], { desired, kinds }: PlanOptions): Ste
             : { ...base, id: `keep ${key}`, action: 'keep', found: fate.found, needs: [] };
     idByKey.set(key, step.id);
     const makes = step.action === 'create' || step.action === 'replace';
-    steps.set(
-      step.id,
-      makes ? { ...step, needs: [...step.needs, ...roomFor(wish, step, deletions, steps)] } : step,
-    );
+    steps.set(step.id, makes ? { ...step, needs: [...step.needs, ...(room.get(kindOf(wish)) ?? [])] } : step);
   }
   return inOrder(steps);
 }
@@ -210,18 +217,18 @@ function makeDeletions(fates: readonly Fate[]): Step[] {
  * What is removed makes room (quota, addresses) for what is made of the same kind, so it goes first, unless its going
  * waits for a change, which in turn may wait for what is made.
  */
-function roomFor(
-  wish: Resource,
-  step: Step,
-  deletions: readonly Step[],
-  steps: ReadonlyMap<string, Step>,
-): string[] {
-  const waitsForChange = (id: string): boolean =>
-    id.startsWith('update ') || (steps.get(id)?.needs.some(waitsForChange) ?? false);
-  return deletions
-    .filter((deletion) => kindOf(wish) === deletion.key.split('/')[0])
-    .map(({ id }) => id)
-    .filter((id) => !step.needs.includes(id) && !waitsForChange(id));
+function roomMakers(deletions: readonly Step[]): ReadonlyMap<KindName, readonly string[]> {
+  const byId = new Map(deletions.map((step) => [step.id, step]));
+  // A removal needs only changes and removals of kinds further up, so that this ends.
+  const waits = new Map<string, boolean>();
+  const waitsForChange = (id: string): boolean => {
+    const known = waits.get(id) ?? byId.get(id)?.needs.some(waitsForChange) ?? true;
+    waits.set(id, known);
+    return known;
+  };
+  const free = deletions.filter(({ id }) => !waitsForChange(id));
+  const byKind = Map.groupBy(free, ({ key }) => key.split('/')[0] as KindName);
+  return new Map([...byKind].map(([kind, steps]) => [kind, steps.map(({ id }) => id)]));
 }
 
 /** Kinds in the order of dependency, removals the other way round and first. */

@@ -113,13 +113,17 @@ export function createFakeCloud(options: FakeCloudOptions): FakeCloud {
     return result;
   }
 
-  function make({ desired, replacements }: Creation, refs: Refs, what: Fault): Found {
-    const uses = dependenciesOf(desired).map((key) => {
+  function usesOf(desired: Resource, refs: Refs): string[] {
+    return dependenciesOf(desired).map((key) => {
       const [kind, ...name] = key.split('/');
       const id = refs.id(kind as KindName, name.join('/'));
       if (!things.has(id)) throw new Error(`${desired.name} refers to ${key}, which is not there`);
       return id;
     });
+  }
+
+  function make({ desired, replacements }: Creation, refs: Refs, what: Fault): Found {
+    const uses = usesOf(desired, refs);
     const resource = ResourceMessage.fromPartial({ ...desired, cloudId: `id-${nextId++}` });
     const found = { resource, uses, replacements };
     store(found, what === 'breaks', what === 'late' ? 2_000 : 0);
@@ -130,7 +134,7 @@ export function createFakeCloud(options: FakeCloudOptions): FakeCloud {
     return {
       name,
       maxBatch: name === 'network' || name === 'subnet' || name === 'port' ? 1000 : 1,
-      rebinds: [],
+      rebinds: name === 'server' ? ['port'] : [],
       list: () =>
         call('list', name, [], () =>
           [...things.values()]
@@ -144,11 +148,16 @@ export function createFakeCloud(options: FakeCloudOptions): FakeCloud {
           batch.map(({ desired }) => desired.name),
           (what) => batch.map((one) => make(one, refs, what)).map((found) => withoutWait(found)),
         ),
-      update: (desired, found) =>
+      update: (desired, found, refs) =>
         call('update', name, [desired.name], () => {
           const stored = things.get(found.resource.cloudId);
-          if (stored)
-            stored.found = { ...stored.found, resource: { ...stored.found.resource, kind: desired.kind } };
+          if (!stored) return;
+          const uses = usesOf(desired, refs);
+          stored.found = {
+            ...stored.found,
+            uses,
+            resource: { ...stored.found.resource, kind: desired.kind },
+          };
         }),
       delete: (found) =>
         call('delete', name, [found.resource.name], () => {
