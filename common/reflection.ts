@@ -1,22 +1,30 @@
-// gRPC reflection, so that independent clients can list services and build requests without our protos. The reflection
-// library wants proto-loader's form of the protos; nothing else here does.
+// gRPC reflection, so that independent clients can list services and build requests without our protos.
 
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { loadSync } from '@grpc/proto-loader';
+import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { ReflectionService } from '@grpc/reflection';
 
-const PROTO = resolve(import.meta.dirname, '../proto');
+const DESCRIPTORS = resolve(import.meta.dirname, '../proto/gen/descriptors.binpb');
 
-/** Reflection for the services named, such as `pucp.slice.v1.SliceService`. Reads their protos from disk. */
+/**
+ * Reflection for the services named, such as `pucp.slice.v1.SliceService`. The library would have proto-loader's form of
+ * the protos, which merges files and loses their imports; it takes the true descriptors just as well, and needs no more.
+ */
 export function reflection(services: readonly string[]): ReflectionService {
-  const files = services.map((name) => `${fileOf(name)}.proto`);
-  const definition = loadSync(files, { includeDirs: [PROTO], keepCase: true });
-  return new ReflectionService(definition, { services: [...services] });
+  const files = { descriptors: { fileDescriptorProtos: filesOf(readFileSync(DESCRIPTORS)) } };
+  const given = files as unknown as ConstructorParameters<typeof ReflectionService>[0];
+  return new ReflectionService(given, { services: [...services] });
 }
 
-// pucp.slice.v1.SliceService lies in pucp/slice/v1/slice_service.proto: the rule of `buf lint` and of docs/.
-function fileOf(service: string): string {
-  const parts = service.split('.');
-  const file = (parts.pop() ?? '').replace(/(?<=[a-z])(?=[A-Z])/g, '_').toLowerCase();
-  return [...parts, file].join('/');
+// A FileDescriptorSet is one field, 1, repeated. The files are handed on as they are: a decoder that does not know of
+// presence would lose what is set to its default, such as a oneof's index 0.
+function filesOf(set: Uint8Array): Buffer[] {
+  const reader = new BinaryReader(set);
+  const files: Buffer[] = [];
+  while (reader.pos < reader.len) {
+    reader.tag();
+    files.push(Buffer.from(reader.bytes()));
+  }
+  return files;
 }

@@ -8,7 +8,9 @@ import {
   chownSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -119,23 +121,28 @@ function initialise(initdb: string, dataDir: string, password: string): void {
   renameSync(fresh, dataDir);
 }
 
-// A kill -9 of the launcher leaves the server running with its folder locked.
+// A kill -9 of the launcher leaves the server running with its folder locked. A kill -9 of the server leaves its lock
+// file, and for a moment children that still write: the file may go only when they are gone, for PostgreSQL would look
+// for them by what it says.
 async function endLeftover(dataDir: string, log: Log): Promise<void> {
   const pidFile = join(dataDir, 'postmaster.pid');
   if (!existsSync(pidFile)) return;
   const pid = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
-  if (!isPostgres(pid)) return;
-  log.info({ pid }, 'ending the database server that an earlier run left');
-  process.kill(pid, 'SIGINT');
+  if (isPostgres(pid)) {
+    log.info({ pid }, 'ending the database server that an earlier run left');
+    process.kill(pid, 'SIGINT');
+  }
   const deadline = Date.now() + START_MS;
-  while (isPostgres(pid)) {
+  while (isPostgres(pid) || worksIn(dataDir)) {
     if (Date.now() > deadline)
       throw new Error(`The PostgreSQL of an earlier run (process ${pid}) does not end`);
     await wait(50);
   }
+  if (process.platform === 'linux') rmSync(pidFile, { force: true });
 }
 
-// Process ids are reused: a signal goes only to what is a postgres by its command line, where the system shows it.
+// Process ids are reused, and where no init collects the dead they keep theirs: a signal goes only to what is a postgres by
+// its command line, where the system shows it.
 function isPostgres(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -144,6 +151,18 @@ function isPostgres(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Whether a process has the folder as its working folder, as all of PostgreSQL's have; false where nobody can tell. */
+function worksIn(folder: string): boolean {
+  if (process.platform !== 'linux') return false;
+  return readdirSync('/proc').some((name) => {
+    try {
+      return /^\d+$/.test(name) && readlinkSync(`/proc/${name}/cwd`) === folder;
+    } catch {
+      return false;
+    }
+  });
 }
 
 async function untilReady(stderr: NodeJS.ReadableStream, exited: Promise<void>): Promise<void> {

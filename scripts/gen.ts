@@ -1,5 +1,5 @@
-// Generates proto/gen from proto/: the messages and services (ts-proto) and the table of access rules. With `--check`
-// it writes to a temporary folder instead and fails if the committed code differs.
+// Generates proto/gen from proto/: the messages and services (ts-proto), the table of access rules, and the descriptors
+// that reflection serves. With `--check` it writes to a temporary folder instead and fails if the committed files differ.
 
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,6 +18,7 @@ try {
   execFileSync(process.execPath, [buf, 'generate', '-o', scratch], { cwd: root, stdio: 'inherit' });
   const fresh = join(scratch, 'proto/gen');
   writeFileSync(join(fresh, 'access.ts'), accessTable());
+  build('--exclude-source-info', '-o', join(fresh, 'descriptors.binpb'));
   if (check) compare(fresh);
   else replace(fresh);
 } finally {
@@ -44,11 +45,7 @@ function compare(fresh: string): void {
 
 // buf prints custom options under their full names, which spares a descriptor parser here.
 function accessTable(): string {
-  const image = execFileSync(process.execPath, [buf, 'build', '-o', '-#format=json'], {
-    cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 64 << 20,
-  });
+  const image = build('-o', '-#format=json');
   const files = (JSON.parse(image) as { file: ProtoFile[] }).file;
   const rows = files.flatMap((file) =>
     (file.service ?? []).flatMap((service) =>
@@ -69,4 +66,9 @@ export const ACCESS: Readonly<Record<string, Access>> = {
 ${rows.sort().join('\n')}
 };
 `;
+}
+
+function build(...args: string[]): string {
+  const command = [buf, 'build', '--as-file-descriptor-set', ...args];
+  return execFileSync(process.execPath, command, { cwd: root, encoding: 'utf8', maxBuffer: 64 << 20 });
 }

@@ -32,14 +32,13 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
 
 /** Where each npm package may be imported. A package that is not here may be imported nowhere. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  '@bufbuild/protobuf': ['proto/gen'],
+  '@bufbuild/protobuf': ['proto/gen', 'common/reflection.ts'],
   '@fastify/cors': ['gateway'],
   '@fastify/helmet': ['gateway'],
   '@fastify/rate-limit': ['gateway'],
   '@fastify/static': ['gateway'],
   '@grpc/grpc-js': ['common', 'gateway', 'proto/gen'],
-  // Reflection takes proto-loader's form of the protos and no other: docs/decisions/0002-reflection.md.
-  '@grpc/proto-loader': ['gateway', 'common/reflection.ts'],
+  '@grpc/proto-loader': ['gateway'],
   '@grpc/reflection': ['common/reflection.ts'],
   fastify: ['gateway'],
   got: ['services/openstack/api'],

@@ -55,9 +55,10 @@ test('after kill -9 of every process in the middle of a deployment, the next sta
     assert.equal(servers.length, 4, 'no duplicate and none missing');
     await after.json('DELETE', `/api/slices/${id}`);
     await until(
-      () => after.list('GET', '/api/openstack/instances'),
+      () => after.list('GET', '/api/slices'),
       (left) => left.length === 0,
     );
+    assert.deepEqual(await after.list('GET', '/api/openstack/instances'), []);
     const networks = await after.list('GET', '/api/openstack/networks');
     assert.deepEqual(
       networks.filter(({ slice_id }) => slice_id === id),

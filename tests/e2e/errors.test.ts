@@ -63,7 +63,7 @@ describe('a mesh on the sandbox', () => {
     assert.equal((await admin.json('GET', `/api/slices/${id}`)).id, id);
     await user.json('DELETE', `/api/slices/${id}`);
     await until(
-      () => user.list('GET', '/api/openstack/instances'),
+      () => user.list('GET', '/api/slices'),
       (left) => left.length === 0,
     );
   });
