@@ -34,6 +34,8 @@ export type Cloud = Tables & {
   readonly tasks: Tasks;
   /** `http://host:port`, known once the server listens. */
   url: string;
+  /** How many servers there have been, for their instance names. */
+  serversMade: number;
   readonly buildDelayMs: number;
   readonly adminPassword: string;
   readonly hypervisorCount: number;
@@ -84,6 +86,7 @@ export function createCloud(options: CloudOptions): Cloud {
     ...tables,
     tasks: createTasks(tables.taskRows, options.log),
     url: '',
+    serversMade: 0,
     buildDelayMs: options.buildDelayMs,
     adminPassword: options.adminPassword,
     hypervisorCount: options.hypervisorCount,
@@ -111,4 +114,5 @@ export function restore(cloud: Cloud, snapshot: unknown): void {
     const table = cloud[name] as unknown as Collection<Row>;
     for (const row of saved.tables?.[name] ?? []) table.put(row);
   }
+  cloud.serversMade = Math.max(0, ...cloud.servers.all().map((server) => server.number));
 }

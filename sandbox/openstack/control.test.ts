@@ -75,7 +75,6 @@ test('the state outlives the process, even a killed one, and what was under way 
   try {
     const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts')], {
       env: {
-        ...process.env,
         SANDBOX_PORT: '0',
         DATA_DIR: folder,
         SANDBOX_BUILD_MS: '2000',

@@ -30,7 +30,7 @@ export function createPersistence(path: string | undefined, snapshot: () => unkn
     try {
       const temporary = `${path}.${process.pid}.tmp`;
       await mkdir(dirname(path), { recursive: true });
-      await writeFile(temporary, JSON.stringify(snapshot()));
+      await writeFile(temporary, JSON.stringify(snapshot()), { mode: 0o600 });
       if (!isClosed) await rename(temporary, path);
     } catch (error) {
       if (!isClosed) log.error({ cause: error, path }, 'the sandbox could not save its state');
@@ -63,7 +63,7 @@ export function createPersistence(path: string | undefined, snapshot: () => unkn
       clearTimeout(timer);
       mkdirSync(dirname(path), { recursive: true });
       const temporary = `${path}.${process.pid}.close.tmp`;
-      writeFileSync(temporary, JSON.stringify(snapshot()));
+      writeFileSync(temporary, JSON.stringify(snapshot()), { mode: 0o600 });
       renameSync(temporary, path);
     },
   };

@@ -1,13 +1,9 @@
 // POST /servers: everything Nova checks before it says 202.
 
 import { randomUUID } from 'node:crypto';
-import { createVolume } from '../cinder/volume-life.ts';
 import type { Cloud } from '../cloud.ts';
 import { type Call, isObject, type Json, type Reply } from '../http.ts';
 import { isUuid, nowSeconds, pythonText, randomWord } from '../ids.ts';
-import { isNetworkVisible } from '../neutron/networks.ts';
-import { limitsOf as networkLimits } from '../neutron/quotas.ts';
-import { isOwn } from '../neutron/resource.ts';
 import { ensureDefaultGroup } from '../neutron/security-groups.ts';
 import {
   badRequest,
@@ -20,9 +16,11 @@ import {
 } from './faults.ts';
 import { hostNames, ZONE } from './hosts.ts';
 import { computeLimits, reserveServers } from './quotas.ts';
-import type { FlavorRow, RequestedNetwork, ServerRow, VolumeAttachment } from './rows.ts';
-import { newAttachmentIds, startBuild } from './server-life.ts';
+import type { FlavorRow, ServerRow, VolumeAttachment } from './rows.ts';
+import { startBuild } from './server-life.ts';
+import { checkPortQuota, networksOf } from './server-networks.ts';
 import { linksOf } from './server-view.ts';
+import { volumesOf } from './server-volumes.ts';
 
 function allowedAt(minor: number): string[] {
   return [
@@ -61,8 +59,6 @@ function allowedAt(minor: number): string[] {
   ];
 }
 
-let serverNumber = 0;
-
 export function createServers(cloud: Cloud, call: Call): Reply {
   const { caller, minor } = call;
   const required = ['name', 'flavorRef', ...(minor >= 37 ? ['networks'] : [])];
@@ -95,7 +91,7 @@ export function createServers(cloud: Cloud, call: Call): Reply {
   const servers = Array.from({ length: count }, (_, index): ServerRow => {
     const now = nowSeconds();
     const ownName = most > 1 ? `${name}-${index + 1}` : name;
-    serverNumber = Math.max(serverNumber, cloud.servers.size) + 1;
+    cloud.serversMade += 1;
     return {
       id: randomUUID(),
       name: ownName,
@@ -129,7 +125,7 @@ export function createServers(cloud: Cloud, call: Call): Reply {
       locked_reason: null,
       reservation_id: reservationId,
       launch_index: index,
-      number: serverNumber,
+      number: cloud.serversMade,
       actions: [{ action: 'create', request_id: call.requestId, user_id: caller.userId, start_time: now }],
       created_at: now,
       updated_at: now,
@@ -283,129 +279,4 @@ function checkMetadataQuota(cloud: Cloud, projectId: string, metadata: Record<st
   if (limit >= 0 && Object.keys(metadata).length > limit) {
     throw forbidden(`Maximum number of metadata items exceeds ${limit}`);
   }
-}
-
-function checkPortQuota(cloud: Cloud, projectId: string, wanted: number): void {
-  const limit = networkLimits(cloud, projectId).port ?? -1;
-  const used = cloud.ports.count('project_id', projectId);
-  if (wanted === 0 || limit < 0 || used + wanted <= limit) return;
-  throw forbidden(
-    used > limit
-      ? `The number of defined ports: ${used} is over the limit: ${limit}`
-      : 'Maximum number of ports exceeded',
-  );
-}
-
-function networksOf(cloud: Cloud, call: Call, value: unknown, count: number): RequestedNetwork[] {
-  if (value === 'none' && call.minor >= 37) return [];
-  if (value === undefined || (value === 'auto' && call.minor >= 37))
-    return onlyNetwork(cloud, call, value === 'auto');
-  if (!Array.isArray(value)) {
-    throw invalidField('networks', value, `${pythonText(value)} is not valid under any of the given schemas`);
-  }
-  if (value.length === 0) return onlyNetwork(cloud, call, false);
-  return value.map((entry) => {
-    if (!isObject(entry))
-      throw invalidField('networks', value, `${pythonText(entry)} is not of type 'object'`);
-    if (entry.port !== undefined && entry.port !== null) return requestedPort(cloud, call, entry.port, count);
-    return requestedNetwork(cloud, call, entry);
-  });
-}
-
-function requestedPort(cloud: Cloud, { caller }: Call, reference: unknown, count: number): RequestedNetwork {
-  if (!isUuid(reference)) {
-    throw invalidField(
-      'port',
-      reference,
-      `${pythonText(reference)} is not valid under any of the given schemas`,
-    );
-  }
-  if (count > 1)
-    throw badRequest(
-      'Unable to launch multiple instances with a single configured port ID. Please launch your instance one by one with different ports.',
-    );
-  const port = cloud.ports.get(reference);
-  if (!port || !isOwn(port, caller)) throw badRequest(`Port id ${reference} could not be found.`);
-  const isPromised = cloud.servers
-    .by('project_id', caller.projectId)
-    .some(
-      (server) =>
-        server.vm_state === 'building' && server.requested_networks.some((wish) => wish.port_id === port.id),
-    );
-  if (port.device_id !== '' || isPromised) throw conflict(`Port ${reference} is still in use.`);
-  if (port.fixed_ips.length === 0)
-    throw badRequest(`Port ${reference} requires a FixedIP in order to be used.`);
-  return { port_id: port.id, network_id: port.network_id };
-}
-
-function requestedNetwork(cloud: Cloud, { caller }: Call, entry: Json): RequestedNetwork {
-  const { uuid, fixed_ip: fixedIp } = entry;
-  if (uuid === undefined) throw badRequest("Bad network format: missing 'uuid'");
-  if (!isUuid(uuid)) throw invalidField('uuid', uuid, `${pythonText(uuid)} is not a 'uuid'`);
-  const network = cloud.networks.get(uuid);
-  if (!network || !isNetworkVisible(network, caller)) throw badRequest(`Network ${uuid} could not be found.`);
-  if (cloud.subnets.by('network_id', network.id).length === 0) {
-    throw badRequest(`Network ${uuid} requires a subnet in order to boot instances on.`);
-  }
-  return { network_id: network.id, ...(typeof fixedIp === 'string' ? { fixed_ip: fixedIp } : {}) };
-}
-
-/** Without a choice Nova takes the project's only network, and refuses if there are several. */
-function onlyNetwork(cloud: Cloud, { caller }: Call, isAuto: boolean): RequestedNetwork[] {
-  const own = cloud.networks.by('project_id', caller.projectId).filter((network) => !network.is_external);
-  const usable = own.filter((network) => cloud.subnets.by('network_id', network.id).length > 0);
-  if (usable.length > 1) {
-    throw conflict('Multiple possible networks found, use a Network ID to be more specific.');
-  }
-  const [only] = usable;
-  if (!only && isAuto) {
-    throw badRequest(`Unable to automatically allocate a network for project ${caller.projectId}`);
-  }
-  return only ? [{ network_id: only.id }] : [];
-}
-
-/** One maker per volume that the server starts with; a maker makes the volume if there is none yet. */
-function volumesOf(cloud: Cloud, { caller }: Call, value: unknown): (() => VolumeAttachment)[] {
-  if (!Array.isArray(value)) return [];
-  const makers: (() => VolumeAttachment)[] = [];
-  for (const [index, entry] of value.entries()) {
-    if (!isObject(entry)) throw invalidField('block_device_mapping_v2', value, 'it is not of type object');
-    const { source_type: source, destination_type: destination, uuid } = entry;
-    if (source === 'image' && destination === 'local') continue;
-    const device = `/dev/sd${String.fromCharCode(97 + index)}`;
-    const attachment = (volumeId: string): VolumeAttachment => ({
-      volume_id: volumeId,
-      device,
-      ...newAttachmentIds(),
-      delete_on_termination: entry.delete_on_termination === true,
-      tag: typeof entry.tag === 'string' ? entry.tag : null,
-      is_boot: Number(entry.boot_index) === 0,
-    });
-    if (source === 'volume') {
-      const volume = cloud.volumes.get(String(uuid));
-      if (!volume || volume.project_id !== caller.projectId) {
-        throw badRequest(`Block Device Mapping is Invalid: failed to get volume ${String(uuid)}.`);
-      }
-      if (volume.status !== 'available') {
-        throw badRequest(
-          `Invalid volume: volume '${volume.id}' status must be 'available'. Currently in '${volume.status}'`,
-        );
-      }
-      makers.push(() => {
-        cloud.volumes.update(volume.id, { status: 'attaching' });
-        return attachment(volume.id);
-      });
-    } else {
-      const size = Number(entry.volume_size ?? 0);
-      if (!Number.isInteger(size) || size < 1) {
-        throw badRequest('Block Device Mapping is Invalid: volume_size must be given.');
-      }
-      makers.push(() => {
-        const image = source === 'image' ? String(uuid) : undefined;
-        const volume = createVolume(cloud, { caller, size, imageId: image, status: 'attaching' });
-        return attachment(volume.id);
-      });
-    }
-  }
-  return makers;
 }

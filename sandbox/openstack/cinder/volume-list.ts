@@ -1,0 +1,109 @@
+// The lists of volumes: filters, order, pages.
+
+import type { Cloud } from '../cloud.ts';
+import { type Call, type Json, ok, type Reply } from '../http.ts';
+import { compare } from '../neutron/lists.ts';
+import { badRequest, notFound } from '../nova/faults.ts';
+import { pageOf } from '../nova/pages.ts';
+import type { VolumeRow } from './rows.ts';
+
+const FILTERS = [
+  'name',
+  'status',
+  'metadata',
+  'bootable',
+  'availability_zone',
+  'id',
+  'project_id',
+  'host',
+  'group_id',
+  'user_id',
+];
+const CONTROLS = [
+  'limit',
+  'marker',
+  'offset',
+  'sort',
+  'sort_key',
+  'sort_dir',
+  'all_tenants',
+  'with_count',
+  'glance_metadata',
+];
+const PAGE_FAULTS = {
+  marker: (id: string) => notFound(`Volume ${id} could not be found.`),
+  limit: () => badRequest('limit param must be positive'),
+};
+
+export function listVolumes(cloud: Cloud, call: Call, render: (row: VolumeRow) => Json): Reply {
+  const { query, caller } = call;
+  const unknown = [...query.keys()].filter((name) => !FILTERS.includes(name) && !CONTROLS.includes(name));
+  if (unknown.length > 0)
+    throw badRequest(`Invalid filters ${unknown.join(', ')} are found in query options.`);
+  const isAll = caller.isAdmin && /^(true|1)$/i.test(query.get('all_tenants') ?? '');
+  const project = query.get('project_id');
+  const rows = !isAll
+    ? cloud.volumes.by('project_id', caller.projectId)
+    : project === null
+      ? cloud.volumes.all()
+      : cloud.volumes.by('project_id', project);
+  const found = rows.filter((row) => matches(row, query));
+  sort(found, query);
+  const base = `${cloud.url}/volume/v3`;
+  const { page, links } = pageOf(found, { call, key: 'volumes', base, faults: PAGE_FAULTS });
+  return ok({ volumes: page.map(render), ...links });
+}
+
+function matches(row: VolumeRow, query: URLSearchParams): boolean {
+  const is = (name: string, actual: unknown) =>
+    !query.has(name) || query.getAll(name).includes(String(actual));
+  return (
+    is('name', row.name) &&
+    is('id', row.id) &&
+    is('status', row.status) &&
+    is('availability_zone', row.availability_zone) &&
+    (!query.has('bootable') || /^(true|1)$/i.test(query.get('bootable') ?? '') === row.bootable) &&
+    matchesMetadata(row, query.get('metadata'))
+  );
+}
+
+/** metadata={'key': 'value'}, with Python's quotes or JSON's. */
+function matchesMetadata(row: VolumeRow, text: string | null): boolean {
+  if (text === null) return true;
+  try {
+    const wanted = JSON.parse(text.replaceAll("'", '"')) as Record<string, string>;
+    return Object.entries(wanted).every(([key, value]) => row.metadata[key] === value);
+  } catch {
+    return false;
+  }
+}
+
+const SORT_KEYS = [
+  'id',
+  'name',
+  'size',
+  'status',
+  'created_at',
+  'updated_at',
+  'bootable',
+  'availability_zone',
+] as const;
+
+/** Newest first without a sort key. */
+function sort(rows: VolumeRow[], query: URLSearchParams): void {
+  const text =
+    query.get('sort') ??
+    (query.has('sort_key') ? `${query.get('sort_key')}:${query.get('sort_dir') ?? 'desc'}` : '');
+  const rules = text === '' ? [] : text.split(',').map((part) => part.split(':'));
+  rows.reverse();
+  for (const [key = ''] of rules) {
+    if (!SORT_KEYS.some((name) => name === key)) throw badRequest('Invalid input received: Invalid sort key');
+  }
+  rows.sort((a, b) => {
+    for (const [key = 'id', direction = 'desc'] of rules) {
+      const order = compare(a[key as keyof VolumeRow], b[key as keyof VolumeRow]);
+      if (order !== 0) return direction === 'asc' ? order : -order;
+    }
+    return 0;
+  });
+}
