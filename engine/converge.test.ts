@@ -182,6 +182,24 @@ test('a changed slice keeps what did not change', async () => {
   );
 });
 
+test('a change comes about whichever of its calls fails once', async () => {
+  const faults = fc.constantFrom<Fault>('before', 'after', 'late');
+  await fc.assert(
+    fc.asyncProperty(shapes, shapes, fc.nat(20), faults, async (one, other, at, fault) => {
+      const clock = createVirtualClock();
+      let isChanging = false;
+      const inject = faultAt(at, fault);
+      const cloud = createFakeCloud({ clock, fault: (call) => (isChanging ? inject(call) : 'none') });
+      await run({ cloud, clock, desired: wishOf(one) });
+      isChanging = true;
+      const desired = wishOf(other);
+      assert.equal((await run({ cloud, clock, desired })).errorMessage, '');
+      assertEqualWorld(cloud, desired);
+    }),
+    { numRuns: 80 },
+  );
+});
+
 test('lists that lag behind make no duplicate', async () => {
   await fc.assert(
     fc.asyncProperty(shapes, async (shape) => {
