@@ -1,16 +1,13 @@
-// Calling another service: promises and async iterables over grpc-js, errors as Failures, every call with a deadline.
+// Calling another service by ts-proto's types; every unary call has a deadline.
 
 import { randomUUID } from 'node:crypto';
 import {
-  credentials,
-  Client as GrpcClient,
   type handleServerStreamingCall,
   type handleUnaryCall,
   Metadata,
   type ServiceDefinition,
 } from '@grpc/grpc-js';
-import { failureFromGrpc } from './error-wire.ts';
-import { cancelled } from './errors.ts';
+import { openChannel, sendStream, sendUnary } from './rpc-channel.ts';
 
 export type CallOptions = {
   /** A bearer token to call with. */
@@ -36,101 +33,26 @@ export type Client<S> = {
 
 const UNARY_TIMEOUT_MS = 30_000;
 
-// Replicas share the calls; a service that comes back is found within two seconds; dead peers are noticed.
-const CHANNEL = {
-  'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
-  'grpc.initial_reconnect_backoff_ms': 100,
-  'grpc.min_reconnect_backoff_ms': 100,
-  'grpc.max_reconnect_backoff_ms': 2_000,
-  'grpc.dns_min_time_between_resolutions_ms': 2_000,
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 10_000,
-  'grpc.max_receive_message_length': 32 << 20,
-};
-
-/**
- * A client of the service at `url`: `http://host:port` (all addresses of the name, in turn), `dns:host:port`, or
- * `static:ip:port,ip:port`. Connects on first use; `close` ends what is under way.
- */
+/** A client of the service at `url` (see `openChannel`); `close` ends what is under way. */
 export function connect<S>(definition: ServiceDefinition, url: string): Client<S> & { close(): void } {
-  const channel = new GrpcClient(target(url), credentials.createInsecure(), CHANNEL);
+  const channel = openChannel(url);
   const methods = Object.entries(definition).map(([name, method]) => {
-    const call = method.responseStream
-      ? (request: unknown, options: CallOptions = {}) => stream(channel, method, request, options)
-      : (request: unknown, options: CallOptions = {}) => unary(channel, method, request, options);
-    return [name, call];
+    const sending = (request: unknown, { token, requestId, signal, timeoutMs }: CallOptions) => ({
+      method,
+      request,
+      metadata: metadata(token, requestId),
+      signal,
+      timeoutMs: timeoutMs ?? (method.responseStream ? undefined : UNARY_TIMEOUT_MS),
+    });
+    const send = method.responseStream ? sendStream : sendUnary;
+    return [name, (request: unknown, options: CallOptions = {}) => send(channel, sending(request, options))];
   });
   return { ...Object.fromEntries(methods), close: () => channel.close() } as Client<S> & { close(): void };
 }
 
-type Method = ServiceDefinition[string];
-
-function unary(
-  channel: GrpcClient,
-  method: Method,
-  request: unknown,
-  options: CallOptions,
-): Promise<unknown> {
-  if (options.signal?.aborted) return Promise.reject(cancelled(options.signal.reason));
-  return new Promise((resolve, reject) => {
-    const call = channel.makeUnaryRequest(
-      method.path,
-      method.requestSerialize,
-      method.responseDeserialize,
-      request,
-      metadata(options),
-      { deadline: Date.now() + (options.timeoutMs ?? UNARY_TIMEOUT_MS) },
-      (error, response) => {
-        options.signal?.removeEventListener('abort', cancel);
-        if (error) reject(failureFromGrpc(error));
-        else resolve(response);
-      },
-    );
-    const cancel = () => call.cancel();
-    options.signal?.addEventListener('abort', cancel, { once: true });
-  });
-}
-
-async function* stream(
-  channel: GrpcClient,
-  method: Method,
-  request: unknown,
-  options: CallOptions,
-): AsyncGenerator<unknown> {
-  if (options.signal?.aborted) throw cancelled(options.signal.reason);
-  const deadline = options.timeoutMs === undefined ? {} : { deadline: Date.now() + options.timeoutMs };
-  const call = channel.makeServerStreamRequest(
-    method.path,
-    method.requestSerialize,
-    method.responseDeserialize,
-    request,
-    metadata(options),
-    deadline,
-  );
-  const cancel = () => call.cancel();
-  options.signal?.addEventListener('abort', cancel, { once: true });
-  try {
-    for await (const message of call) yield message;
-  } catch (error) {
-    throw failureFromGrpc(error);
-  } finally {
-    options.signal?.removeEventListener('abort', cancel);
-    // Cancelling a call emits an error that nobody listens to any more.
-    call.on('error', () => {});
-    call.cancel();
-  }
-}
-
-function metadata({ token, requestId }: CallOptions): Metadata {
+function metadata(token: string | undefined, requestId: string | undefined): Metadata {
   const sent = new Metadata();
   if (token) sent.set('authorization', `Bearer ${token}`);
   sent.set('x-request-id', requestId ?? randomUUID());
   return sent;
-}
-
-function target(url: string): string {
-  if (url.startsWith('static:')) return `ipv4:${url.slice('static:'.length)}`;
-  if (url.startsWith('dns:')) return url;
-  const { hostname, port, protocol } = new URL(url);
-  return `dns:${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
 }

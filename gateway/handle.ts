@@ -70,7 +70,8 @@ export async function handle(
   const response = await handling.upstreams.unary(method, message, context);
   reply.headers(pageHeaders(method, route.binding, response, request.raw.url ?? '/'));
   reply.code(method.httpStatus).type('application/json; charset=utf-8');
-  return reply.send(JSON.stringify(route.transcoder.write(response)));
+  // The last newline keeps a terminal's prompt on a line of its own.
+  return reply.send(`${JSON.stringify(route.transcoder.write(response))}\n`);
 }
 
 // A token that is not good is no token where none is needed: who logs in anew may still send the old one.

@@ -54,7 +54,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       .code(status)
       .headers({ 'x-request-id': request.id, 'cache-control': 'no-store', ...headers })
       .type('application/json; charset=utf-8')
-      .send(JSON.stringify(body));
+      .send(`${JSON.stringify(body)}\n`);
   };
   const app = fastify({
     logger: false,
