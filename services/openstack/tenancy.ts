@@ -7,8 +7,10 @@ import { Failure, notFound } from '#common/errors.ts';
 import type { Cloud, ProjectClients } from './api/cloud.ts';
 import type { KeystoneProject } from './api/keystone.ts';
 import type { CallContext } from './api/settings.ts';
+import { createMarker, serverFilter } from './api/tagging.ts';
 import type { TenancyMode } from './config.ts';
 import type { KeystoneProjects, Owner } from './keystone-projects.ts';
+import { deployedSliceOf, OWNER_MARK } from './marks.ts';
 import type { ProjectRow, Store } from './store.ts';
 
 export type User = Owner & { readonly role: string };
@@ -39,6 +41,11 @@ export type Tenancy = {
   isReachable(user: User, owned: Owned): Promise<boolean>;
   /** What a user's lists leave out of what the projects hold: answers whether a thing with this mark stays. */
   ownerFilter(user: User): Promise<(mark: string | undefined) => boolean>;
+  /**
+   * The user's deployed slices that have a server, where projects do not tell whose a thing is: networks of a slice bear
+   * the slice's mark alone. Empty where projects do tell.
+   */
+  ownSlices(user: User, context: CallContext): Promise<ReadonlySet<string>>;
   /** A project's name, empty if Keystone does not know it. */
   nameOf(projectId: string, context: CallContext): Promise<string>;
   /** The clients to act with on a thing that the user reaches: the project's where we have a role in it. */
@@ -137,6 +144,7 @@ function perUser({ cloud, store, projects, known }: TenancyOptions): Tenancy {
       return user.role === 'admin' || (await store.findProject(projectId))?.userId === user.userId;
     },
     ownerFilter: async () => () => true,
+    ownSlices: async () => new Set(),
     nameOf: async (projectId, context) => (await stillThere(projectId, context))?.name ?? '',
     async clientsFor(projectId) {
       return (await store.findProject(projectId)) ? cloud.project({ projectId }) : home;
@@ -192,6 +200,11 @@ function shared({ cloud, store, known }: TenancyOptions): Tenancy {
     async ownerFilter(user) {
       const mine = await ownerMark(store, user);
       return (mark) => user.role === 'admin' || mark === mine;
+    },
+    async ownSlices(user, context) {
+      const marker = createMarker(OWNER_MARK, await ownerMark(store, user));
+      const servers = await clients.nova.listServers(serverFilter(marker), context);
+      return new Set(servers.map(deployedSliceOf).filter((id) => id !== undefined));
     },
     async nameOf(projectId, context) {
       const { id, name } = await theOne(context);

@@ -5,6 +5,7 @@ import { silentLog } from '#common/log.ts';
 import { connect } from '#common/rpc-client.ts';
 import {
   CreateVolumeRequest,
+  ListNetworksRequest,
   ListVolumesRequest,
   type OpenstackServiceServer,
   OpenstackServiceService,
@@ -13,6 +14,7 @@ import { createKeystoneProjects, removeProject } from '../../services/openstack/
 import { migrations } from '../../services/openstack/migrations/all.ts';
 import { createStore } from '../../services/openstack/store.ts';
 import { type Contract, failureOf, startContract, until } from './contract.ts';
+import { NOTHING, remains, slice } from './slice.ts';
 
 let contract: Contract;
 let knex: Knex;
@@ -121,9 +123,10 @@ test('in one project for all, users still see only what is theirs', async () => 
   const shared = await startContract({ changes: () => ({ tenancy: 'shared' }) });
   const { client } = shared;
   const made: { id: string; options: { token: string } }[] = [];
+  const ana = await shared.user();
+  const eve = await shared.user();
+  const sliceId = shared.name('slice');
   try {
-    const ana = await shared.user();
-    const eve = await shared.user();
     const all = ListVolumesRequest.fromPartial({});
     for (const { options, username } of [ana, eve]) {
       const { id } = await client.createVolume(volume(shared.name(`of-${username}`)), options);
@@ -145,10 +148,22 @@ test('in one project for all, users still see only what is theirs', async () => 
     const more = { projectName: shared.name('more'), description: '', members: [] };
     const refused = await failureOf(client.createProject(more, eve.options));
     assert.equal(refused.reason, 'TENANCY_SHARED');
+    const lab = slice({ id: sliceId, name: sliceId, cidr: '10.95.0.0/24' });
+    const [network] = (await client.deploySlice(lab, ana.options)).createdNetworks;
+    const networks = ListNetworksRequest.fromPartial({});
+    const lists = await Promise.all([ana, eve].map(({ options }) => client.listNetworks(networks, options)));
+    const shows = lists.map((list) => list.networks.some(({ id }) => id === network?.networkId));
+    assert.deepEqual(shows, [true, false]);
+    const taken = await failureOf(client.deploySlice(lab, eve.options));
+    assert.equal(taken.reason, 'SLICE_ID_TAKEN');
+    await client.destroySlice({ sliceId }, ana.options);
+    assert.deepEqual(await remains(shared, sliceId), NOTHING);
+
     const admin = await shared.user('admin');
     const everything = await client.listVolumes(all, admin.options);
     for (const { id } of made) assert(everything.volumes.some((one) => one.id === id));
   } finally {
+    await client.destroySlice({ sliceId }, ana.options);
     const { cinder } = shared.cloud.project('home');
     for (const { id } of made) {
       await until(async () => (await cinder.getVolume(id, shared.within)).status === 'available');

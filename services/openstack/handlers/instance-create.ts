@@ -9,10 +9,11 @@ import type {
 import type { NeutronNetwork } from '../api/neutron-types.ts';
 import type { NovaFlavor } from '../api/nova.ts';
 import type { BootImage } from '../catalog.ts';
-import { isSliceId, ownerMarkOf, serverLabels } from '../marks.ts';
+import { isSliceId, serverLabels } from '../marks.ts';
 import { resolve, unknownName } from '../names.ts';
 import type { Place } from '../tenancy.ts';
 import { callContext, type Deps } from './deps.ts';
+import { readNetworkOwner } from './network-owner.ts';
 
 /** What the request's names stand for. */
 type Chosen = {
@@ -81,6 +82,7 @@ async function choose(
   const within = callContext(context);
   const { nova, neutron } = place?.clients ?? cloud.project('home');
   const mine = await tenancy.ownerFilter(context.caller);
+  const networkOwner = await readNetworkOwner(tenancy, context);
   const [images, flavors, zones, networks, groups, keys] = await Promise.all([
     catalog.images(place?.projectId, within),
     catalog.flavors(within),
@@ -94,7 +96,7 @@ async function choose(
   ]);
   const usable = networks.filter((network) => {
     if (network.shared || network['router:external']) return true;
-    return place !== undefined && network.project_id === place.projectId && mine(ownerMarkOf(network));
+    return place !== undefined && network.project_id === place.projectId && mine(networkOwner(network));
   });
 
   const violations: FieldViolation[] = [...checkText(request)];

@@ -11,10 +11,11 @@ import { absentIsDone } from '../api/errors.ts';
 import type { NeutronNetwork, NeutronSubnet } from '../api/neutron-types.ts';
 import type { CallContext } from '../api/settings.ts';
 import { createMarker, neutronMark } from '../api/tagging.ts';
-import { networkTags, OWNER_MARK, ownerMarkOf, sliceOf } from '../marks.ts';
+import { networkTags, OWNER_MARK, sliceOf } from '../marks.ts';
 import { callContext, type Deps, findReachable } from './deps.ts';
 import { listOwned, projectNames } from './listing.ts';
 import { checkNetwork, ipVersionOf } from './network-check.ts';
+import { readNetworkOwner } from './network-owner.ts';
 import { networkView } from './network-view.ts';
 import { pageOf } from './page.ts';
 
@@ -28,11 +29,12 @@ export function networkHandlers({ cloud, tenancy, config }: Deps): NetworkHandle
 
   return {
     async listNetworks(request, context) {
+      const networkOwner = await readNetworkOwner(tenancy, context);
       const networks = await listOwned<NeutronNetwork>(tenancy, context, request, {
         all: (projectId, within) =>
           home.neutron.networks.list(projectId ? { project_id: projectId } : {}, within),
         of: (place, within) => listOf(place.clients, request.projectId ? place.projectId : undefined, within),
-        ownerMark: ownerMarkOf,
+        ownerMark: networkOwner,
         slice: sliceOf,
         isCommon,
       });
@@ -95,11 +97,12 @@ export function networkHandlers({ cloud, tenancy, config }: Deps): NetworkHandle
 
     async deleteNetwork({ id }, context) {
       const within = callContext(context);
+      const networkOwner = await readNetworkOwner(tenancy, context);
       const network = await findReachable(tenancy, context, {
         what: 'network',
         id,
         find: () => home.neutron.networks.get(id, within),
-        owned: (one) => ({ projectId: one.project_id, ownerMark: ownerMarkOf(one) }),
+        owned: (one) => ({ projectId: one.project_id, ownerMark: networkOwner(one) }),
       });
       const { neutron } = await tenancy.clientsFor(network.project_id, within);
       try {
