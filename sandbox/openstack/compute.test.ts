@@ -142,6 +142,7 @@ test('actions change the state, and in the wrong state are 409', async () => {
   await act(id, { resize: { flavorRef: '84' } });
   assert.equal((await reaches(id, 'VERIFY_RESIZE')).flavor.ram, 1024);
   assert.equal((await act(id, { confirmResize: null })).status, 204);
+  await reaches(id, 'ACTIVE');
   await demo.call('DELETE', 'compute', `/servers/${id}`);
   await isGone(id);
 });

@@ -10,6 +10,7 @@ import { badRequest, notFound } from './faults.ts';
 import type { FixedIp, SubnetRow } from './rows.ts';
 
 const WINDOW = 1000;
+const GUESSES = 8;
 
 export type Order = 'random' | 'next';
 
@@ -29,18 +30,34 @@ function takeFree(
   alsoUsed: ReadonlySet<string>,
 ): string | undefined {
   const used = usedOn(cloud, subnet);
+  const isFree = (text: string) => !used.has(text) && !alsoUsed.has(text);
+  const guess = order === 'random' ? guessFree(subnet, isFree) : undefined;
+  if (guess !== undefined) return guess;
   const free: bigint[] = [];
   for (const pool of subnet.allocation_pools) {
     const last = toNumber(pool.end);
     for (let number = toNumber(pool.start); number <= last && free.length < WINDOW; number += 1n) {
       const text = toText(number, subnet.ip_version);
-      if (used.has(text) || alsoUsed.has(text)) continue;
+      if (!isFree(text)) continue;
       if (order === 'next') return text;
       free.push(number);
     }
   }
   const chosen = free.length === 0 ? undefined : free[randomInt(free.length)];
   return chosen === undefined ? undefined : toText(chosen, subnet.ip_version);
+}
+
+/** A few random tries, which nearly always do in a pool that is not nearly full. */
+function guessFree(subnet: SubnetRow, isFree: (text: string) => boolean): string | undefined {
+  const pool = subnet.allocation_pools[0];
+  if (!pool) return undefined;
+  const first = toNumber(pool.start);
+  const size = Math.min(Number(toNumber(pool.end) - first) + 1, WINDOW);
+  for (let attempt = 0; attempt < GUESSES; attempt += 1) {
+    const text = toText(first + BigInt(randomInt(size)), subnet.ip_version);
+    if (isFree(text)) return text;
+  }
+  return undefined;
 }
 
 type Request = {

@@ -209,8 +209,13 @@ const SPECIAL: Readonly<Record<string, Special>> = {
     return undefined;
   },
   confirmResize: (cloud, row) => {
-    if (row.vm_state !== 'resized') throw badRequest('Instance has not been resized.');
-    touch(cloud, row.id, { vm_state: 'active', task_state: null, old_flavor: null });
+    if (row.vm_state !== 'resized' || !row.old_flavor) throw badRequest('Instance has not been resized.');
+    // Nova leaves the state as it is until the old host has cleaned up.
+    touch(cloud, row.id, { old_flavor: null });
+    cloud.tasks.after(cloud.buildDelayMs * ACTION_SHARE, 'server action', row.id, {
+      to: 'active',
+      power: '1',
+    });
     return { status: 204 };
   },
   revertResize: (cloud, row, call) => {
