@@ -5,9 +5,9 @@
 import { Failure } from '#common/errors.ts';
 import type { Log } from '#common/log.ts';
 import type { Cloud } from './api/cloud.ts';
-import { absentIsDone } from './api/errors.ts';
 import type { KeystoneProject } from './api/keystone.ts';
 import type { CallContext } from './api/settings.ts';
+import { removeProject, setQuotas } from './project-contents.ts';
 import type { Store } from './store.ts';
 import type { ProjectQuotas } from './tables.ts';
 
@@ -49,12 +49,10 @@ const MAX_NAME = 64;
 export function createKeystoneProjects(options: KeystoneProjectsOptions): KeystoneProjects {
   const { cloud, store, log, role, quotas } = options;
   const home = cloud.project('home');
-  let installation: Promise<string> | undefined;
 
   // User ids are small numbers: only together with the installation do they say whose a project is.
   async function tagsOf(mark: string): Promise<string[]> {
-    installation ??= store.installationId();
-    return [PROJECT_TAG, `pucp:installation=${await installation}`, mark];
+    return [PROJECT_TAG, `pucp:installation=${await store.installationId()}`, mark];
   }
 
   async function findMarked(mark: string, context: CallContext): Promise<KeystoneProject | undefined> {
@@ -114,8 +112,7 @@ export function createKeystoneProjects(options: KeystoneProjectsOptions): Keysto
       return await createProject({ name, description, mark }, context);
     } catch (error) {
       if (!(error instanceof Failure) || error.code !== 'ALREADY_EXISTS') throw error;
-      installation ??= store.installationId();
-      const suffix = `-${(await installation).slice(0, 8)}`;
+      const suffix = `-${(await store.installationId()).slice(0, 8)}`;
       const longer = `${name.slice(0, MAX_NAME - suffix.length)}${suffix}`;
       return await createProject({ name: longer, description, mark }, context);
     }
@@ -183,61 +180,6 @@ function markOf(row: { readonly id: string }): string {
 
 function tagText(text: string): string {
   return text.replace(/[,/]/g, '_').slice(0, 200);
-}
-
-/** Side by side in the three services; Cinder's are left out where a cloud has none. */
-async function setQuotas(
-  cloud: Cloud,
-  projectId: string,
-  limits: ProjectQuotas,
-  context: CallContext,
-): Promise<void> {
-  const { nova, neutron, cinder } = cloud.project('home');
-  const { instances, cores, ram, volumes, gigabytes, snapshots } = limits;
-  await Promise.all([
-    nova.setQuotas(projectId, { instances, cores, ram }, context),
-    neutron.setQuotas(
-      projectId,
-      {
-        network: limits.networks,
-        subnet: limits.subnets,
-        port: limits.ports,
-        router: limits.routers,
-        floatingip: limits.floating_ips,
-        security_group: limits.security_groups,
-        security_group_rule: limits.security_group_rules,
-      },
-      context,
-    ),
-    optional(cinder.setQuotas(projectId, { volumes, gigabytes, snapshots }, context)),
-  ]);
-}
-
-/** Removes an empty project and what services keep for it: Keystone does not cascade. */
-export async function removeProject(cloud: Cloud, projectId: string, context: CallContext): Promise<void> {
-  const { keystone, nova, neutron, cinder } = cloud.project('home');
-  // Neutron makes this group by itself, and it outlives the project.
-  const groups = await neutron.securityGroups.list({ project_id: projectId, name: 'default' }, context);
-  for (const group of groups) {
-    // Listing a project's groups makes the default one anew while the project lives: quotas and groups go right before it.
-    await absentIsDone(neutron.securityGroups.remove(group.id, context));
-  }
-  await Promise.all([
-    absentIsDone(nova.deleteQuotas(projectId, context)),
-    absentIsDone(neutron.deleteQuotas(projectId, context)),
-    absentIsDone(optional(cinder.deleteQuotas(projectId, context))),
-  ]);
-  await absentIsDone(keystone.deleteProject(projectId, context));
-}
-
-/** What a cloud without Cinder does not have is not missed. */
-export async function optional<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof Failure && error.reason === 'ENDPOINT_MISSING') return undefined;
-    throw error;
-  }
 }
 
 function tooMany(atMost: number): Failure {

@@ -38,13 +38,17 @@ export function createStore(knex: Knex) {
 
 function createProjectStore(knex: Knex) {
   const projects = () => knex<ProjectColumns>('projects');
+  // It never changes.
+  let installation: string | undefined;
 
   return {
     /** Tells this installation's projects from those of another one on the same cloud. */
     async installationId(): Promise<string> {
+      if (installation !== undefined) return installation;
       const row = await knex<{ id: string }>('installation').first('id');
       if (!row) throw new Error('the table installation is empty');
-      return row.id;
+      installation = row.id;
+      return installation;
     },
 
     /** The user's finished projects, the default first, then by name. */

@@ -19,7 +19,7 @@ import { type Cloud, createCloud } from '../../services/openstack/api/cloud.ts';
 import { absentIsDone } from '../../services/openstack/api/errors.ts';
 import type { CallContext } from '../../services/openstack/api/settings.ts';
 import { cloudSettings, type OpenstackConfig, readConfig } from '../../services/openstack/config.ts';
-import { removeProject } from '../../services/openstack/keystone-projects.ts';
+import { removeProject } from '../../services/openstack/project-contents.ts';
 import { startOpenstack } from '../../services/openstack/service.ts';
 import { testDatabaseUrl } from '../support/database.ts';
 

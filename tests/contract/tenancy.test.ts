@@ -10,8 +10,9 @@ import {
   type OpenstackServiceServer,
   OpenstackServiceService,
 } from '#proto/pucp/openstack/v1/openstack_service.ts';
-import { createKeystoneProjects, removeProject } from '../../services/openstack/keystone-projects.ts';
+import { createKeystoneProjects } from '../../services/openstack/keystone-projects.ts';
 import { migrations } from '../../services/openstack/migrations/all.ts';
+import { removeProject } from '../../services/openstack/project-contents.ts';
 import { createStore } from '../../services/openstack/store.ts';
 import { type Contract, failureOf, startContract, until } from './contract.ts';
 import { NOTHING, remains, slice } from './slice.ts';

@@ -2,7 +2,7 @@
 
 import type { Handlers } from '#common/rpc-server.ts';
 import type { OpenstackServiceServer } from '#proto/pucp/openstack/v1/openstack_service.ts';
-import { optional } from '../keystone-projects.ts';
+import { optional } from '../project-contents.ts';
 import { callContext, type Deps } from './deps.ts';
 
 export function quotaHandlers({ cloud, tenancy }: Deps): Pick<Handlers<OpenstackServiceServer>, 'getQuotas'> {
