@@ -28,7 +28,7 @@ test('flavors are listed, smallest first, with what they are and the names of th
   const { options } = await contract.user();
   const { flavors } = await contract.client.listFlavors({}, options);
   const small = flavors.find(({ aliases }) => aliases.includes('small'));
-  assert.equal(small?.name, 'm1.small');
+  assert(small, flavors.map(({ name }) => name).join(', '));
   assert(small.vcpus >= 1 && small.ram >= 512 && small.isPublic);
   const sizes = flavors.map(({ vcpus, ram }) => vcpus * 1e7 + ram);
   assert.deepEqual(
@@ -41,10 +41,11 @@ test('zones are listed, with hosts for admins only', async () => {
   const user = await contract.user();
   const admin = await contract.user('admin');
   const seen = await contract.client.listAvailabilityZones({}, user.options);
-  assert.equal(seen.availabilityZones.nova?.state, 'available');
-  assert.deepEqual(seen.availabilityZones.nova?.hosts, []);
+  const [zone] = Object.values(seen.availabilityZones).filter(({ state }) => state === 'available');
+  assert(zone, 'a zone is available');
+  assert.deepEqual(zone.hosts, []);
   const all = await contract.client.listAvailabilityZones({}, admin.options);
-  assert((all.availabilityZones.nova?.hosts.length ?? 0) > 0);
+  assert((all.availabilityZones[zone.name]?.hosts.length ?? 0) > 0);
   assert.equal(all.availabilityZones.internal, undefined);
 });
 
@@ -67,11 +68,12 @@ test('images, flavors and zones are asked for once, and the metrics say so', asy
 test('quotas of an unknown project are not found, and an admin sees those of any by its name', async () => {
   const user = await contract.user();
   const admin = await contract.user('admin');
+  const home = contract.config.cloud.projectName ?? '';
   const unknown = await failureOf(contract.client.getQuotas({ projectId: 'nowhere' }, user.options));
   assert.equal(unknown.code, 'NOT_FOUND');
-  const foreign = await failureOf(contract.client.getQuotas({ projectId: 'admin' }, user.options));
-  assert.equal(foreign.message, unknown.message.replace('nowhere', 'admin'));
-  const { compute } = await contract.client.getQuotas({ projectId: 'admin' }, admin.options);
+  const foreign = await failureOf(contract.client.getQuotas({ projectId: home }, user.options));
+  assert.equal(foreign.message, unknown.message.replace('nowhere', home));
+  const { compute } = await contract.client.getQuotas({ projectId: home }, admin.options);
   assert(Number.isInteger(compute.cores));
 });
 

@@ -91,7 +91,10 @@ test('a further project has the quotas asked for, and its owner alone sees it', 
   const admin = await contract.user('admin');
   const all = await client.listProjects(page, admin.options);
   assert.equal(all.projects.find(({ id }) => id === made.id)?.userId, owner.userId);
-  assert.equal(all.projects.find(({ projectName }) => projectName === 'admin')?.userId, 'system');
+  assert.equal(
+    all.projects.find(({ projectName }) => projectName === contract.config.cloud.projectName)?.userId,
+    'system',
+  );
 
   const again = CreateProjectRequest.fromPartial({ projectName: name });
   const taken = await failureOf(client.createProject(again, other.options));
@@ -127,12 +130,14 @@ test('a user gives nobody more than a user may, and all mistakes are told at onc
 test('a member that is named has the role in the project', async () => {
   const { client, cloud, within } = contract;
   const { options } = await contract.user();
-  const members = [{ user: 'demo', role: 'reader' }];
+  const { auth } = contract.config.cloud;
+  assert(auth.type === 'password');
+  const members = [{ user: auth.username, role: 'reader' }];
   const request = CreateProjectRequest.fromPartial({ projectName: contract.name('shared'), members });
   const { id } = await client.createProject(request, options);
   const given = await cloud.project('home').keystone.listRoleAssignments({ projectId: id }, within);
   const words = given.map(({ user, role }) => `${user?.name} is ${role.name}`);
-  assert(words.includes('demo is reader'), words.join(', '));
+  assert(words.includes(`${auth.username} is reader`), words.join(', '));
 });
 
 test('a user has ten further projects at most, also when they are asked for at once', {

@@ -23,7 +23,6 @@ export function slice({
   }));
   return DeploySliceRequest.fromPartial({
     sliceConfig: { id, name, nodes, networks: [{ name: 'net1', cidr, internetAccess: internet ?? false }] },
-    placement: { vm1: { availabilityZone: 'nova' } },
   });
 }
 
