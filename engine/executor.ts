@@ -124,7 +124,11 @@ export async function execute({
   async function run(batch: readonly Task[]): Promise<void> {
     try {
       await journal.record(batch.map((task) => entry(task, 'begin', task.step.reason)));
-      for (const task of batch) progress.resource(resourceOf(task), stateUnderWay(task), task.step.reason);
+      for (const task of batch) {
+        // That it does not exist yet is no news of a creation.
+        const why = task.step.action === 'create' ? '' : task.step.reason;
+        progress.resource(resourceOf(task), stateUnderWay(task), why);
+      }
       const found = await perform(batch);
       await journal.record(batch.map((task, index) => entry(task, 'done', '', found?.[index])));
     } catch (error) {

@@ -29,6 +29,7 @@ test('a node on a network needs a network, a subnet, a port and a server', () =>
     gatewayIp: '192.168.100.1',
     dnsServers: [],
     dhcp: true,
+    reservedIps: [],
   });
   assert.deepEqual(specsOf(resources, 'server').vm1, {
     image: 'ubuntu-20.04',

@@ -22,11 +22,14 @@ export function compileSpec(spec: SliceSpec, { power }: { power: Power }): Resou
   const layout = layoutOf(spec);
   const outside = outsideNetworks(spec, layout);
   const ports = portNames(spec, layout);
+  const portList = spec.nodes.flatMap((node) => portResources(layout, node, ports));
   return [
     ...layout.networks.map((network) => networkResource(network)),
-    ...layout.networks.map((network) => subnetResource(network, outside.has(network.spec.name))),
+    ...layout.networks.map((network) =>
+      subnetResource(network, outside.has(network.spec.name), addressesAsked(portList, network.spec.name)),
+    ),
     ...routerResources(outside),
-    ...spec.nodes.flatMap((node) => portResources(layout, node, ports)),
+    ...portList,
     ...spec.nodes.map((node) =>
       resource(node.name, {
         $case: 'server',
@@ -97,7 +100,17 @@ function networkResource({ spec }: PlannedNetwork): Resource {
   return resource(spec.name, { $case: 'network', value: { spec: network, status: undefined } });
 }
 
-function subnetResource(network: PlannedNetwork, leadsOutside: boolean): Resource {
+/** Addresses that ports of a network ask for by name, in ascending order. */
+function addressesAsked(ports: readonly Resource[], network: string): string[] {
+  return ports
+    .flatMap(({ kind }) => (kind?.$case === 'port' && kind.value.spec ? [kind.value.spec] : []))
+    .filter((port) => port.network === network && port.ipAddress !== '')
+    .map((port) => parseAddress(port.ipAddress) ?? 0)
+    .sort((a, b) => a - b)
+    .map(formatAddress);
+}
+
+function subnetResource(network: PlannedNetwork, leadsOutside: boolean, reservedIps: string[]): Resource {
   const { name, cidr, dnsServers } = network.spec;
   const subnet = SubnetSpec.fromPartial({
     network: name,
@@ -105,6 +118,7 @@ function subnetResource(network: PlannedNetwork, leadsOutside: boolean): Resourc
     gatewayIp: gatewayOf(network, leadsOutside),
     dnsServers,
     dhcp: true,
+    reservedIps,
   });
   return resource(name, { $case: 'subnet', value: { spec: subnet, status: undefined } });
 }

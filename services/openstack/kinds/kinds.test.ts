@@ -2,8 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { compileSpec } from '#engine/spec/compile.ts';
 import { OnFailure, Outcome } from '#proto/pucp/driver/v1/driver_service.ts';
 import { Power, type Resource } from '#proto/pucp/driver/v1/resource.ts';
+import { SliceSpec } from '#proto/pucp/slice/v1/slice.ts';
 import { isRealCloud, labOf, type Rig, startRig } from '../testing/slice-rig.ts';
 
 let rig: Rig;
@@ -67,6 +69,35 @@ test('a node more or less, a network more or less: what remains keeps running', 
   assert.equal(third.errorMessage, '');
   assert.equal(serverOf(third.observed, 'vm0').id, serverOf(first.observed, 'vm0').id);
   assert.deepEqual(countOf(third.observed), { network: 1, subnet: 1, port: 1, server: 1 });
+  await rig.converge([]);
+});
+
+test('nodes get the addresses they ask for although DHCP and others take the rest of a small network', async () => {
+  const asked = ['192.168.77.2', '192.168.77.4'];
+  const spec = SliceSpec.fromPartial({
+    name: 'addresses',
+    nodes: ['a', 'b', 'c'].map((name, index) => ({
+      name,
+      image: 'ubuntu-20.04',
+      flavor: 'nano',
+      managementIp: asked[index] ?? '',
+    })),
+    networks: [{ name: 'small', cidr: '192.168.77.0/29' }],
+  });
+  const desired = compileSpec(spec, { power: Power.ON });
+  const deployed = await rig.converge(desired);
+  assert.equal(deployed.errorMessage, '');
+  const got = ['a-small', 'b-small'].map((name) => {
+    const port = deployed.observed.find((one) => one.name === name)?.kind;
+    return port?.$case === 'port' ? port.value.status?.ipAddress : undefined;
+  });
+  assert.deepEqual(got, asked);
+  const again = await rig.converge(desired);
+  assert.deepEqual(
+    again.reports.filter(({ resource }) => resource),
+    [],
+    'what is reserved is read back as wished',
+  );
   await rig.converge([]);
 });
 

@@ -6,6 +6,7 @@ import { absentIsDone } from '../api/errors.ts';
 import type { NeutronSubnet } from '../api/neutron-types.ts';
 import { neutronFilter, neutronMark } from '../api/tagging.ts';
 import { cloudName, localName, type SlicePlace, within } from './place.ts';
+import { poolsWithout, reservedBy } from './pools.ts';
 
 const MAX_BATCH = 100;
 
@@ -31,6 +32,7 @@ export function subnetKind(place: SlicePlace): Kind {
           ip_version: 4 as const,
           cidr: spec.cidr,
           ...settingsOf(spec),
+          ...(spec.reservedIps.length > 0 ? poolsOf(spec) : {}),
         };
       });
       const made = await subnets.createMany(bodies, within(place, context));
@@ -38,7 +40,10 @@ export function subnetKind(place: SlicePlace): Kind {
       return made.map((subnet) => foundOf(subnet, names, place));
     },
     async update(desired, { resource }, _refs, context) {
-      await subnets.change(resource.cloudId, settingsOf(specOf(desired)), within(place, context));
+      const wanted = specOf(desired);
+      const pools = hasSameReserved(wanted, specOf(resource)) ? {} : poolsOf(wanted);
+      const changes = { ...settingsOf(wanted), ...pools };
+      await subnets.change(resource.cloudId, changes, within(place, context));
     },
     async delete({ resource }, context) {
       await absentIsDone(subnets.remove(resource.cloudId, within(place, context)));
@@ -50,8 +55,9 @@ export function subnetKind(place: SlicePlace): Kind {
         return { type: 'replace', reason: `it is on ${actual.network || 'another network'}` };
       if (wanted.cidr !== actual.cidr)
         return { type: 'replace', reason: `its addresses are ${actual.cidr} instead of ${wanted.cidr}` };
-      if (JSON.stringify(settingsOf(wanted)) === JSON.stringify(settingsOf(actual))) return EQUAL;
-      return { type: 'change', reason: 'its gateway, name servers or DHCP differ' };
+      const hasSameSettings = JSON.stringify(settingsOf(wanted)) === JSON.stringify(settingsOf(actual));
+      if (hasSameSettings && hasSameReserved(wanted, actual)) return EQUAL;
+      return { type: 'change', reason: 'its gateway, name servers, DHCP or reserved addresses differ' };
     },
     readiness: () => READY,
   };
@@ -62,6 +68,14 @@ function settingsOf({ gatewayIp, dnsServers, dhcp }: SubnetSpec) {
   return { gateway_ip: gatewayIp || null, dns_nameservers: dnsServers, enable_dhcp: dhcp };
 }
 
+function poolsOf({ cidr, gatewayIp, reservedIps }: SubnetSpec) {
+  return { allocation_pools: poolsWithout(cidr, gatewayIp, reservedIps) };
+}
+
+function hasSameReserved(a: SubnetSpec, b: SubnetSpec): boolean {
+  return a.reservedIps.join() === b.reservedIps.join();
+}
+
 function foundOf(subnet: NeutronSubnet, names: ReadonlyMap<string, string>, place: SlicePlace): Found {
   const spec = {
     network: names.get(subnet.network_id) ?? '',
@@ -69,6 +83,7 @@ function foundOf(subnet: NeutronSubnet, names: ReadonlyMap<string, string>, plac
     gatewayIp: subnet.gateway_ip ?? '',
     dnsServers: [...subnet.dns_nameservers],
     dhcp: subnet.enable_dhcp,
+    reservedIps: reservedBy(subnet.cidr, subnet.gateway_ip ?? '', subnet.allocation_pools),
   };
   const resource = Resource.fromPartial({
     name: localName(place, subnet.name),

@@ -258,6 +258,8 @@ export interface SubnetSpec {
   dnsServers: string[];
   /** Whether DHCP serves the subnet. */
   dhcp: boolean;
+  /** Addresses that only a port which names them may take, in ascending order: DHCP and other ports keep off. */
+  reservedIps: string[];
 }
 
 /** What a subnet is: nothing beyond its spec. */
@@ -950,7 +952,7 @@ export const Subnet: MessageFns<Subnet> = {
 };
 
 function createBaseSubnetSpec(): SubnetSpec {
-  return { network: "", cidr: "", gatewayIp: "", dnsServers: [], dhcp: false };
+  return { network: "", cidr: "", gatewayIp: "", dnsServers: [], dhcp: false, reservedIps: [] };
 }
 
 export const SubnetSpec: MessageFns<SubnetSpec> = {
@@ -969,6 +971,9 @@ export const SubnetSpec: MessageFns<SubnetSpec> = {
     }
     if (message.dhcp !== false) {
       writer.uint32(40).bool(message.dhcp);
+    }
+    for (const v of message.reservedIps) {
+      writer.uint32(50).string(v!);
     }
     return writer;
   },
@@ -1026,6 +1031,14 @@ export const SubnetSpec: MessageFns<SubnetSpec> = {
             message.dhcp = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.reservedIps.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1053,6 +1066,11 @@ export const SubnetSpec: MessageFns<SubnetSpec> = {
         ? object.dns_servers.map((e: any) => globalThis.String(e))
         : [],
       dhcp: isSet(object.dhcp) ? globalThis.Boolean(object.dhcp) : false,
+      reservedIps: globalThis.Array.isArray(object?.reservedIps)
+        ? object.reservedIps.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.reserved_ips)
+        ? object.reserved_ips.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -1073,6 +1091,9 @@ export const SubnetSpec: MessageFns<SubnetSpec> = {
     if (message.dhcp !== false) {
       obj.dhcp = message.dhcp;
     }
+    if (message.reservedIps?.length) {
+      obj.reservedIps = message.reservedIps;
+    }
     return obj;
   },
 
@@ -1086,6 +1107,7 @@ export const SubnetSpec: MessageFns<SubnetSpec> = {
     message.gatewayIp = object.gatewayIp ?? "";
     message.dnsServers = object.dnsServers?.map((e) => e) || [];
     message.dhcp = object.dhcp ?? false;
+    message.reservedIps = object.reservedIps?.map((e) => e) || [];
     return message;
   },
 };
