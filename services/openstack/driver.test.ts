@@ -38,8 +38,9 @@ after(async () => {
   await knex?.destroy();
 });
 
+const ANA = randomUUID();
 const context = (signal = AbortSignal.timeout(120_000)): Context => ({
-  caller: ANONYMOUS,
+  caller: { ...ANONYMOUS, userId: ANA, username: 'ana', role: 'student', actor: 'slice' },
   signal,
   log: silentLog,
   requestId: randomUUID(),
@@ -48,7 +49,7 @@ const context = (signal = AbortSignal.timeout(120_000)): Context => ({
 const newScope = (): Scope => ({
   sliceId: randomUUID(),
   sliceName: 'lab',
-  userId: randomUUID(),
+  userId: ANA,
   username: 'ana',
 });
 const wish = (scope: Scope, desired: readonly Resource[], fence = 1) =>
@@ -173,3 +174,11 @@ test('a slice without an owner or a name is refused', async () => {
 function isFenced(error: unknown): boolean {
   return error instanceof Failure && error.code === 'ABORTED' && error.reason === 'FENCED';
 }
+
+test('a slice of someone else than the token speaks for is refused', async () => {
+  const scope = { ...newScope(), userId: randomUUID() };
+  const refusal = { code: 'PERMISSION_DENIED', reason: 'SCOPE_NOT_CALLERS' };
+  await assert.rejects(all(driver.converge(wish(scope, []), context())), refusal);
+  await assert.rejects(driver.observe({ scope }, context()), refusal);
+  await assert.rejects(driver.validate({ scope, desired: [] }, context()), refusal);
+});

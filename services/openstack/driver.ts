@@ -38,10 +38,11 @@ export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
 
   async function run(
     request: ConvergeRequest,
-    { signal, requestId }: Context,
+    caller: Context,
     report: (report: Report) => void,
   ): Promise<ConvergeResult> {
-    const scope = scopeOf(request);
+    const { signal, requestId } = caller;
+    const scope = scopeOf(request, caller);
     const claim: Claim = { sliceId: scope.sliceId, fence: request.fence, holder: randomUUID() };
     await fences.claim(claim);
     const place = await placeOf(request, scope, { signal, requestId });
@@ -64,9 +65,10 @@ export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
   }
 
   return {
-    async validate({ scope, desired }, { signal, requestId }) {
+    async validate({ scope, desired }, caller) {
+      const { signal, requestId } = caller;
       const context = { signal, requestId };
-      const owner = scopeOf({ scope });
+      const owner = scopeOf({ scope }, caller);
       const place = await tenancy.findPlace(owner, context);
       return await validate(deps, { scope: owner, projectId: place?.projectId, desired }, context);
     },
@@ -96,8 +98,9 @@ export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
       }
     },
 
-    async observe(request, { signal, requestId }) {
-      const scope = scopeOf(request);
+    async observe(request, caller) {
+      const { signal, requestId } = caller;
+      const scope = scopeOf(request, caller);
       const place = await tenancy.findPlace(scope, { signal, requestId });
       if (!place) return { observed: [], projectId: '' };
       const { projectId } = place;
@@ -130,11 +133,19 @@ function eventOf({ percent, message, resource }: Report): ConvergeEvent {
   return { percent, message, event: resource && { $case: 'resource', value: resource } };
 }
 
-function scopeOf({ scope }: { readonly scope: Scope | undefined }): Scope {
+/** Whose slice it is. The token says who is served; a service that was fooled cannot act on someone else's. */
+function scopeOf({ scope }: { readonly scope: Scope | undefined }, { caller }: Context): Scope {
   const missing = (['sliceId', 'sliceName', 'userId', 'username'] as const).filter(
     (field) => !scope?.[field],
   );
-  if (scope && missing.length === 0) return scope;
+  if (scope && missing.length === 0) {
+    if (caller.role === 'admin' || caller.userId === scope.userId) return scope;
+    throw new Failure({
+      code: 'PERMISSION_DENIED',
+      reason: 'SCOPE_NOT_CALLERS',
+      message: `The token speaks for user ${caller.userId}, the scope is user ${scope.userId}'s`,
+    });
+  }
   throw invalid(missing.map((field) => ({ field: `scope.${snake(field)}`, message: 'is missing' })));
 }
 
