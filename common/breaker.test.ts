@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createBreaker } from './breaker.ts';
-import { Failure } from './errors.ts';
+import { cancelled, Failure } from './errors.ts';
 import { wait } from './time.ts';
 
 const refuse = () =>
@@ -38,9 +38,54 @@ test('a breaker opens after repeated failures, answers at once with a delay, and
     message: /nova/,
   });
   assert.equal(called, false);
-  const deadline = Date.now() + 5_000;
-  while (breaker.state() === 'open' && Date.now() < deadline) await wait(10);
+  await until(() => breaker.state() === 'half-open');
   assert.equal(await breaker.run(async () => 'well'), 'well');
   assert.deepEqual(states, ['open', 'half-open', 'closed']);
   breaker.close();
 });
+
+test('a probe that its caller ends does not close the breaker, and soon another one may try', async () => {
+  const breaker = createBreaker({ name: 'nova', isSick, resetMs: 50 });
+  for (let call = 0; call < 5; call++) await assert.rejects(breaker.run(fail), { message: 'dead' });
+  for (const end of [
+    () => Promise.reject(cancelled()),
+    () =>
+      Promise.reject(new Failure({ code: 'DEADLINE_EXCEEDED', reason: 'DEADLINE_EXCEEDED', message: 'x' })),
+  ]) {
+    await until(() => breaker.state() === 'half-open');
+    await assert.rejects(breaker.run(end), Failure);
+    assert.equal(breaker.state(), 'open');
+  }
+  await until(() => breaker.state() === 'half-open');
+  assert.equal(await breaker.run(async () => 'well'), 'well');
+  assert.equal(breaker.state(), 'closed');
+  breaker.close();
+});
+
+test('calls that their callers end never open a breaker', async () => {
+  const breaker = createBreaker({ name: 'nova', isSick });
+  for (let call = 0; call < 20; call++) {
+    await assert.rejects(
+      breaker.run(() => Promise.reject(cancelled())),
+      { code: 'CANCELLED' },
+    );
+  }
+  assert.equal(breaker.state(), 'closed');
+  breaker.close();
+});
+
+test('an open breaker names what it is about twice: for people and for programs', async () => {
+  const breaker = createBreaker({ name: 'cloud:5000/Lima/nova', title: 'Nova', isSick });
+  for (let call = 0; call < 5; call++) await assert.rejects(breaker.run(fail));
+  await assert.rejects(breaker.run(fail), {
+    message: /^Nova failed repeatedly/,
+    metadata: { circuit: 'cloud:5000/Lima/nova' },
+  });
+  breaker.close();
+});
+
+async function until(isTrue: () => boolean): Promise<void> {
+  const deadline = Date.now() + 5_000;
+  while (!isTrue() && Date.now() < deadline) await wait(5);
+  assert.ok(isTrue());
+}

@@ -7,6 +7,7 @@ import { Failure } from './errors.ts';
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
 export type Breaker = {
+  /** Which thing it is about, for programs: `cloud.example:5000/RegionOne/nova`. */
   readonly name: string;
   /** Runs `work`, or throws UNAVAILABLE with a retry delay at once while the breaker is open. */
   run<T>(work: () => Promise<T>): Promise<T>;
@@ -15,8 +16,10 @@ export type Breaker = {
 };
 
 export type BreakerOptions = {
-  /** For messages: the name of what may be sick, such as `nova`. */
+  /** Unique among all breakers; metadata of the failures while it is open. */
   readonly name: string;
+  /** For messages: what people call the thing, such as `Nova`; the name if not set. */
+  readonly title?: string;
   /** Whether a failed call says that the thing is sick; a refusal such as 404 does not. */
   readonly isSick: (error: unknown) => boolean;
   /** How long it stays open before one call may probe. */
@@ -26,17 +29,30 @@ export type BreakerOptions = {
   readonly onState?: (state: BreakerState) => void;
 };
 
+/** A probe that was called off said nothing: the next one may come this much later. */
+const NEXT_PROBE_MS = 1_000;
+
 export function createBreaker(options: BreakerOptions): Breaker {
-  const { name, isSick, resetMs = 15_000, volumeThreshold = 5, onState } = options;
-  const circuit = new CircuitBreaker((work: () => Promise<unknown>) => work(), {
+  const { name, title = name, isSick, resetMs = 15_000, volumeThreshold = 5, onState } = options;
+  // opossum keeps this very object and reads `resetTimeout` from it each time it opens.
+  const settings = {
     name,
-    timeout: false,
+    timeout: false as const,
     errorThresholdPercentage: 50,
     volumeThreshold,
     resetTimeout: resetMs,
     rollingCountTimeout: 10_000,
-    errorFilter: (error: unknown) => !isSick(error),
-  });
+    // Nobody reads them, and they cost a timer each second and a sort of all latencies at each failure.
+    rollingPercentilesEnabled: false,
+    enableSnapshots: false,
+    // What is filtered counts as a success, which closes a half-open circuit: a call that its caller ended must not.
+    errorFilter(error: unknown): boolean {
+      const isProbeLost = circuit.halfOpen && isCalledOff(error);
+      settings.resetTimeout = isProbeLost ? Math.min(resetMs, NEXT_PROBE_MS) : resetMs;
+      return !isSick(error) && !isProbeLost;
+    },
+  };
+  const circuit: CircuitBreaker<[() => Promise<unknown>]> = new CircuitBreaker((work) => work(), settings);
   let openedAt = 0;
   circuit.on('open', () => {
     openedAt = Date.now();
@@ -51,11 +67,11 @@ export function createBreaker(options: BreakerOptions): Breaker {
         return (await circuit.fire(work)) as T;
       } catch (error) {
         if (!isOpenError(error)) throw error;
-        const leftMs = Math.max(0, openedAt + resetMs - Date.now());
+        const leftMs = Math.max(0, openedAt + settings.resetTimeout - Date.now());
         throw new Failure({
           code: 'UNAVAILABLE',
           reason: 'CIRCUIT_OPEN',
-          message: `${name} failed repeatedly and is not being called for now; try again shortly`,
+          message: `${title} failed repeatedly and is not being called for now; try again shortly`,
           retryAfterS: Math.max(1, Math.ceil(leftMs / 1000)),
           metadata: { circuit: name },
         });
@@ -64,6 +80,11 @@ export function createBreaker(options: BreakerOptions): Breaker {
     state: () => (circuit.opened ? 'open' : circuit.halfOpen ? 'half-open' : 'closed'),
     close: () => circuit.shutdown(),
   };
+}
+
+/** Ended by the caller, or by a deadline of the caller's that was too short to say anything of the thing called. */
+function isCalledOff(error: unknown): boolean {
+  return error instanceof Failure && (error.code === 'CANCELLED' || error.reason === 'DEADLINE_EXCEEDED');
 }
 
 // https://github.com/nodeshift/opossum: a call refused by an open circuit rejects with code EOPENBREAKER.
