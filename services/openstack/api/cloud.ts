@@ -43,7 +43,7 @@ export type ServiceHealth = {
 };
 
 export type Cloud = {
-  /** Clients whose token is scoped to the project; made once and kept. */
+  /** Clients whose token is scoped to the project, the domain or the system; made once and kept. */
   project(scope: Scope): ProjectClients;
   breakers(): Record<ServiceName, BreakerState>;
   /** A token and one light GET of every service, side by side. Never rejects for a sick service. */
@@ -89,7 +89,7 @@ export function createCloud(settings: CloudSettings, deps: WireDeps): Cloud {
   }
 
   function project(scope: Scope): ProjectClients {
-    const key = scope === 'home' ? '' : scope.projectId;
+    const key = scope === 'home' ? '' : JSON.stringify(scope);
     const clients = projects.get(key) ?? createProject(scope);
     projects.delete(key);
     projects.set(key, clients);

@@ -1,4 +1,4 @@
-// Tokens of one project: asked for once however many wait, renewed before they end, replaced once after a 401.
+// Tokens of one scope, usually a project: asked for once however many wait, renewed before they end, replaced once after a 401.
 // Reference: https://docs.openstack.org/api-ref/identity/v3/#authentication-and-token-management
 
 import { Failure } from '#common/errors.ts';
@@ -7,16 +7,25 @@ import type { CallContext, CloudSettings } from './settings.ts';
 import { createSingleFlight } from './single-flight.ts';
 import { garbage, header, type Wire, type WireAnswer } from './wire.ts';
 
-export type Scope = 'home' | { readonly projectId: string };
+/** What a token is good for: the configured project, another one, a domain, or the whole cloud. */
+export type Scope =
+  | 'home'
+  | { readonly projectId: string }
+  | { readonly domainId: string }
+  | { readonly system: true };
 
 export type Token = {
   readonly id: string;
   /** By this machine's clock. */
   readonly expiresAtMs: number;
   readonly renewAtMs: number;
-  /** Absent in an unscoped token. */
+  /** From then on a new one is fetched for work that goes on with it after the answer. */
+  readonly halfLifeMs: number;
+  /** Absent in a token of another scope, as the next three are. */
   readonly projectId: string | undefined;
   readonly projectDomainId: string | undefined;
+  readonly domainId: string | undefined;
+  readonly isSystem: boolean;
   readonly userId: string;
   readonly roles: readonly string[];
   readonly catalog: Catalog;
@@ -25,6 +34,8 @@ export type Token = {
 export type Session = {
   /** A token with at least some time left. */
   token(context: CallContext): Promise<Token>;
+  /** One with at least half its life left: a service may use it for long after it has answered. */
+  lastingToken(context: CallContext): Promise<Token>;
   /** A token other than `used`, which a service refused. Whoever comes second gets what the first one fetched. */
   renew(used: Token, context: CallContext): Promise<Token>;
 };
@@ -69,27 +80,31 @@ export function createSession({ settings, scope, wire, closed, now = Date.now }:
             { signal: closed },
           );
       const token = readToken(answer, asIs ? auth.token : undefined, now());
-      // An application credential always gets its own project's token, whichever was meant.
-      if (scope !== 'home' && token.projectId !== scope.projectId) throw noAccess(scope.projectId, undefined);
+      // An application credential always gets its own project's token, whatever was meant.
+      if (scope !== 'home' && !isOf(token, scope)) throw noAccess(scope, undefined);
       return token;
     } catch (error) {
-      throw scope !== 'home' && isRefusal(error) ? noAccess(scope.projectId, error) : error;
+      throw scope !== 'home' && isRefusal(error) ? noAccess(scope, error) : error;
+    }
+  }
+
+  async function tokenGoodUntil(pick: (token: Token) => number, context: CallContext): Promise<Token> {
+    if (current !== undefined && now() < pick(current)) return current;
+    const old = current;
+    try {
+      return await fetchToken(context.signal);
+    } catch (error) {
+      // Keystone being away does not stop the others while the old token is still good.
+      const usable = old !== undefined && now() < old.expiresAtMs && !context.signal.aborted;
+      if (usable && error instanceof Failure && error.retryable) return old;
+      throw error;
     }
   }
 
   return {
-    async token(context) {
-      if (current !== undefined && now() < current.renewAtMs) return current;
-      const old = current;
-      try {
-        return await fetchToken(context.signal);
-      } catch (error) {
-        // Keystone being away does not stop the others while the old token is still good.
-        const usable = old !== undefined && now() < old.expiresAtMs && !context.signal.aborted;
-        if (usable && error instanceof Failure && error.retryable) return old;
-        throw error;
-      }
-    },
+    token: (context) => tokenGoodUntil((token) => token.renewAtMs, context),
+    lastingToken: (context) =>
+      tokenGoodUntil((token) => Math.min(token.halfLifeMs, token.renewAtMs), context),
     async renew(used, context) {
       if (current !== undefined && current.id !== used.id) return current;
       return await fetchToken(context.signal);
@@ -98,7 +113,17 @@ export function createSession({ settings, scope, wire, closed, now = Date.now }:
 }
 
 function whatFor(scope: Scope): string {
-  return scope === 'home' ? 'authenticate' : `authenticate for project ${scope.projectId}`;
+  return scope === 'home' ? 'authenticate' : `authenticate for ${nameOf(scope)}`;
+}
+
+function nameOf(scope: Exclude<Scope, 'home'>): string {
+  if ('projectId' in scope) return `project ${scope.projectId}`;
+  return 'domainId' in scope ? `domain ${scope.domainId}` : 'the whole system';
+}
+
+function isOf(token: Token, scope: Exclude<Scope, 'home'>): boolean {
+  if ('projectId' in scope) return token.projectId === scope.projectId;
+  return 'domainId' in scope ? token.domainId === scope.domainId : token.isSystem;
 }
 
 function authBody(settings: CloudSettings, scope: Scope): unknown {
@@ -117,15 +142,20 @@ function authBody(settings: CloudSettings, scope: Scope): unknown {
             user: { name: auth.username, password: auth.password, domain: { name: auth.userDomainName } },
           },
         };
-  const project = scopeOf(settings, scope);
-  return project === undefined ? { identity } : { identity, scope: { project } };
+  const wanted = scopeOf(settings, scope);
+  return wanted === undefined ? { identity } : { identity, scope: wanted };
 }
 
 function scopeOf(settings: CloudSettings, scope: Scope): unknown {
-  if (scope !== 'home') return { id: scope.projectId };
+  if (scope !== 'home') {
+    if ('projectId' in scope) return { project: { id: scope.projectId } };
+    return 'domainId' in scope ? { domain: { id: scope.domainId } } : { system: { all: true } };
+  }
   if (settings.projectName === undefined || settings.projectName === '') return undefined;
   const fallback = settings.auth.type === 'password' ? settings.auth.userDomainName : 'Default';
-  return { name: settings.projectName, domain: { name: settings.projectDomainName ?? fallback } };
+  return {
+    project: { name: settings.projectName, domain: { name: settings.projectDomainName ?? fallback } },
+  };
 }
 
 function readToken(answer: WireAnswer, givenId: string | undefined, nowMs: number): Token {
@@ -143,8 +173,11 @@ function readToken(answer: WireAnswer, givenId: string | undefined, nowMs: numbe
     id,
     expiresAtMs,
     renewAtMs: expiresAtMs - Math.min(RENEW_BEFORE_MS, life / 2),
+    halfLifeMs: expiresAtMs - life / 2,
     projectId: token.project?.id,
     projectDomainId: token.project?.domain?.id,
+    domainId: token.domain?.id,
+    isSystem: token.system?.all === true,
     userId: token.user?.id ?? '',
     roles: (token.roles ?? []).map((role) => role.name),
     catalog: parseCatalog(token.catalog),
@@ -155,6 +188,8 @@ type TokenBody = {
   expires_at?: string;
   issued_at?: string;
   project?: { id: string; domain?: { id: string } };
+  domain?: { id: string };
+  system?: { all?: boolean };
   user?: { id: string };
   roles?: { name: string }[];
   catalog?: unknown;
@@ -170,14 +205,23 @@ function isRefusal(error: unknown): boolean {
   return error instanceof Failure && ['401', '403', '404'].includes(error.metadata.status ?? '');
 }
 
-/** Keystone answers 401 alike for a project that is not there and for one without a role in it. */
-function noAccess(projectId: string, cause: unknown): Failure {
+/** Keystone answers 401 alike for a project or domain that is not there and for one without a role in it. */
+function noAccess(scope: Exclude<Scope, 'home'>, cause: unknown): Failure {
+  const who = 'credentials this orchestrator is configured with';
+  const isProject = 'projectId' in scope;
+  const [kind, message] =
+    'system' in scope
+      ? ['SYSTEM', `The ${who} have no role on the system as a whole`]
+      : [
+          isProject ? 'PROJECT' : 'DOMAIN',
+          `OpenStack ${nameOf(scope)} does not exist, or the ${who} have no role in it`,
+        ];
   return new Failure({
     code: 'FAILED_PRECONDITION',
-    reason: 'PROJECT_ACCESS_DENIED',
-    message: `OpenStack project ${projectId} does not exist, or the credentials this orchestrator is configured with have no role in it`,
+    reason: `${kind}_ACCESS_DENIED`,
+    message,
     retryable: false,
-    metadata: { service: 'keystone', project_id: projectId },
+    metadata: { service: 'keystone', ...(isProject ? { project_id: scope.projectId } : {}) },
     cause,
   });
 }

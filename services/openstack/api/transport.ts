@@ -6,7 +6,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import got, { RequestError, TimeoutError } from 'got';
 import { cancelled, Failure } from '#common/errors.ts';
 import { createLimiter } from './limiter.ts';
-import { type CloudSettings, SERVICE_TITLES, type ServiceName } from './settings.ts';
+import { type CloudSettings, SERVICE_TITLES, SERVICES, type ServiceName } from './settings.ts';
 
 export type Exchange = {
   readonly service: ServiceName;
@@ -43,7 +43,7 @@ const IDLE_MS = 4_000;
 const FAIR_MS = 1_000;
 
 export function createTransport(settings: CloudSettings): Transport {
-  const limiter = createLimiter(settings.maxConnections);
+  const limiter = createLimiter(settings.maxConnections, SERVICES);
   const agents = {
     http: new HttpAgent({ keepAlive: true, maxFreeSockets: 16, scheduling: 'lifo', timeout: IDLE_MS }),
     https: new HttpsAgent({ keepAlive: true, maxFreeSockets: 16, scheduling: 'lifo', timeout: IDLE_MS }),
@@ -75,7 +75,7 @@ export function createTransport(settings: CloudSettings): Transport {
 
   return {
     async exchange(exchange) {
-      const release = await limiter.acquire(exchange.signal);
+      const release = await limiter.acquire(exchange.service, exchange.signal);
       const startedAt = performance.now();
       const tooLarge = new AbortController();
       try {

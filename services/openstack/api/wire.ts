@@ -52,12 +52,13 @@ export function createWire(settings: CloudSettings, { log, onCall, onBreaker }: 
   const transport = createTransport(settings);
   const createOne = (service: ServiceName): Breaker =>
     createBreaker({
-      name: SERVICE_TITLES[service],
+      name: `${new URL(settings.authUrl).host}/${settings.regionName || 'any'}/${service}`,
+      title: SERVICE_TITLES[service],
       isSick,
       resetMs: settings.breakerResetMs ?? 15_000,
       volumeThreshold: settings.breakerVolume ?? 5,
       onState: (state) => {
-        log.warn({ service_name: service, state }, 'the circuit of an OpenStack service changed');
+        log.warn({ circuit: breakers[service].name, state }, 'the circuit of an OpenStack service changed');
         onBreaker?.(service, state);
       },
     });
