@@ -2,6 +2,7 @@
 
 import { Failure } from '#common/errors.ts';
 import type { Capacity } from '#proto/pucp/driver/v1/driver_service.ts';
+import type { ZoneCapacity } from '#proto/pucp/openstack/v1/openstack_service.ts';
 import type { Host } from '#proto/pucp/slice/v1/capacity.ts';
 import { Infrastructure } from '#proto/pucp/slice/v1/slice.ts';
 import type { ProjectClients } from './api/cloud.ts';
@@ -42,8 +43,33 @@ export async function capacityOf(
   };
 }
 
+/** The hosts of each zone, summed up; hosts whose zone is not known are left out. */
+export function capacityByZone(hosts: readonly Host[]): Record<string, ZoneCapacity> {
+  const zones = Map.groupBy(
+    hosts.filter(({ zoneName }) => zoneName !== ''),
+    ({ zoneName }) => zoneName,
+  );
+  return Object.fromEntries([...zones].sort().map(([name, those]) => [name, sumOf(those)]));
+}
+
+function sumOf(hosts: readonly Host[]): ZoneCapacity {
+  const sum = (of: (host: Host) => number) => hosts.reduce((total, host) => total + of(host), 0);
+  return {
+    hosts: hosts.length,
+    totalVcpus: sum((host) => host.totalVcpus),
+    usedVcpus: sum((host) => host.usedVcpus),
+    availableVcpus: sum((host) => host.availableVcpus),
+    totalRam: sum((host) => host.totalRam),
+    usedRam: sum((host) => host.usedRam),
+    availableRam: sum((host) => host.availableRam),
+    totalDisk: sum((host) => host.totalDisk),
+    usedDisk: sum((host) => host.usedDisk),
+    availableDisk: sum((host) => host.availableDisk),
+  };
+}
+
 /** Credentials of a mere member are not told about hosts, which is no reason to tell nothing. */
-async function forAdmins<T>(asking: Promise<T>, otherwise: () => Promise<T>): Promise<T> {
+export async function forAdmins<T>(asking: Promise<T>, otherwise: () => Promise<T>): Promise<T> {
   try {
     return await asking;
   } catch (error) {

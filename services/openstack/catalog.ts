@@ -13,6 +13,8 @@ export type BootImage = Image & { readonly name: string };
 export type Catalog = {
   /** Active images that a project may use, the newest of a name first. Every project sees public and community ones. */
   images(projectId: string | undefined, context: CallContext): Promise<readonly BootImage[]>;
+  /** The next reader asks the cloud anew. */
+  forgetFlavors(): void;
   /** Smallest first. */
   flavors(context: CallContext): Promise<readonly NovaFlavor[]>;
   zones(context: CallContext): Promise<readonly AvailabilityZone[]>;
@@ -40,6 +42,7 @@ export function createCatalog({ cloud, metrics }: { cloud: Cloud; metrics: Metri
           visibility === 'public' || visibility === 'community' || owner === projectId,
       );
     },
+    forgetFlavors: () => flavors.clear(),
     flavors: (context) =>
       flavors.get('', async () =>
         (await home.nova.listFlavors(shared(context))).filter(isOffered).sort(bySize),

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type Contract, failureOf, startContract } from './contract.ts';
+import {
+  ListAvailabilityZonesRequest,
+  ListFlavorsRequest,
+} from '#proto/pucp/openstack/v1/openstack_service.ts';
+import { type Contract, failureOf, isRealCloud, startContract } from './contract.ts';
 
 let contract: Contract;
 before(async () => {
@@ -26,7 +30,7 @@ test('images are listed with the names of the table that lead to them', async ()
 
 test('flavors are listed, smallest first, with what they are and the names of the table', async () => {
   const { options } = await contract.user();
-  const { flavors } = await contract.client.listFlavors({}, options);
+  const { flavors } = await contract.client.listFlavors(ListFlavorsRequest.fromPartial({}), options);
   const small = flavors.find(({ aliases }) => aliases.includes('small'));
   assert(small, flavors.map(({ name }) => name).join(', '));
   assert(small.vcpus >= 1 && small.ram >= 512 && small.isPublic);
@@ -37,16 +41,49 @@ test('flavors are listed, smallest first, with what they are and the names of th
   );
 });
 
-test('zones are listed, with hosts for admins only', async () => {
+test('zones are listed, and an admin who asks for details is told their hosts', async () => {
+  const { client } = contract;
   const user = await contract.user();
   const admin = await contract.user('admin');
-  const seen = await contract.client.listAvailabilityZones({}, user.options);
+  const brief = ListAvailabilityZonesRequest.fromPartial({});
+  const detailed = ListAvailabilityZonesRequest.fromPartial({ detailed: true });
+  const seen = await client.listAvailabilityZones(detailed, user.options);
   const [zone] = Object.values(seen.availabilityZones).filter(({ state }) => state === 'available');
   assert(zone, 'a zone is available');
   assert.deepEqual(zone.hosts, []);
-  const all = await contract.client.listAvailabilityZones({}, admin.options);
+  assert.deepEqual(seen.zoneCapacity, {});
+  const all = await client.listAvailabilityZones(detailed, admin.options);
   assert((all.availabilityZones[zone.name]?.hosts.length ?? 0) > 0);
   assert.equal(all.availabilityZones.internal, undefined);
+  const short = await client.listAvailabilityZones(brief, admin.options);
+  assert.deepEqual(short.availabilityZones[zone.name]?.hosts, []);
+});
+
+test('the capacity of a zone is what its hosts have and use', async () => {
+  const { client, cloud, within } = contract;
+  const { options } = await contract.user('guest');
+  const request = ListAvailabilityZonesRequest.fromPartial({ capacity: true });
+  const { availabilityZones, zoneCapacity } = await client.listAvailabilityZones(request, options);
+  const hypervisors = await cloud.project('home').nova.listHypervisors(within);
+  const sums = Object.values(zoneCapacity);
+  const sum = (numbers: number[]) => numbers.reduce((total, one) => total + one, 0);
+  assert(Object.keys(zoneCapacity).every((name) => name in availabilityZones));
+  assert.equal(sum(sums.map(({ hosts }) => hosts)), hypervisors.length);
+  assert.equal(sum(sums.map(({ totalVcpus }) => totalVcpus)), sum(hypervisors.map(({ vcpus }) => vcpus)));
+  assert(sums.every((zone) => zone.availableRam <= zone.totalRam));
+});
+
+test('flavors are read anew past the cache if asked for', { skip: isRealCloud }, async () => {
+  const { client } = contract;
+  const { options } = await contract.user('guest');
+  const ask = (request: Partial<ListFlavorsRequest>) =>
+    client.listFlavors(ListFlavorsRequest.fromPartial(request), options);
+  const flavors = await ask({});
+  const before = contract.counts();
+  assert.deepEqual(await ask({ stats: true }), flavors);
+  assert.deepEqual(contract.counts(), before);
+  assert.deepEqual(await ask({ sync: true }), flavors);
+  assert.notDeepEqual(contract.counts(), before);
 });
 
 test('images, flavors and zones are asked for once, and the metrics say so', async () => {
@@ -55,7 +92,7 @@ test('images, flavors and zones are asked for once, and the metrics say so', asy
   await client.listImages({}, options);
   const before = contract.counts();
   await Promise.all([1, 2, 3].map(() => client.listImages({}, options)));
-  await Promise.all([1, 2, 3].map(() => client.listFlavors({}, options)));
+  await Promise.all([1, 2, 3].map(() => client.listFlavors(ListFlavorsRequest.fromPartial({}), options)));
   assert.deepEqual(contract.counts(), before);
   const metrics = await (await fetch(`${contract.url}/metrics`)).text();
   const lines = metrics.split('\n');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
-import { CreateInstanceRequest } from '#proto/pucp/openstack/v1/openstack_service.ts';
+import { CreateInstanceRequest, ListFlavorsRequest } from '#proto/pucp/openstack/v1/openstack_service.ts';
 import { type Contract, failureOf, startContract } from './contract.ts';
 
 let contract: Contract;
@@ -18,7 +18,7 @@ test('a cloud that does not answer is told as such, and once it is known calls a
   const { options } = await contract.user();
   const reasons: string[] = [];
   for (let count = 0; count < 12; count += 1) {
-    const failure = await failureOf(client.listFlavors({}, options));
+    const failure = await failureOf(client.listFlavors(ListFlavorsRequest.fromPartial({}), options));
     assert.equal(failure.code, 'UNAVAILABLE', failure.message);
     reasons.push(failure.reason);
     if (failure.reason !== 'CIRCUIT_OPEN') continue;

@@ -5,6 +5,8 @@ import {
   CreateInstanceRequest,
   CreateNetworkRequest,
   CreateVolumeRequest,
+  ListAvailabilityZonesRequest,
+  ListFlavorsRequest,
   ListInstancesRequest,
   ListVolumesRequest,
 } from '#proto/pucp/openstack/v1/openstack_service.ts';
@@ -34,12 +36,15 @@ async function reach(id: string, status: string): Promise<Instance> {
 }
 
 async function flavorNamed(alias: string): Promise<string> {
-  const { flavors } = await contract.client.listFlavors({}, owner.options);
+  const { flavors } = await contract.client.listFlavors(ListFlavorsRequest.fromPartial({}), owner.options);
   return flavors.find(({ aliases }) => aliases.includes(alias))?.name ?? assert.fail(`no flavor ${alias}`);
 }
 
 async function anyZone(): Promise<string> {
-  const { availabilityZones } = await contract.client.listAvailabilityZones({}, owner.options);
+  const { availabilityZones } = await contract.client.listAvailabilityZones(
+    ListAvailabilityZonesRequest.fromPartial({}),
+    owner.options,
+  );
   const zones = Object.values(availabilityZones).filter(({ state }) => state === 'available');
   return zones[0]?.name ?? assert.fail('no zone is available');
 }
@@ -145,7 +150,7 @@ test('unknown names are refused together, with the names that exist, before anyt
 test('ids of image, flavor and network work as well as names', async () => {
   const { client } = contract;
   const { images } = await client.listImages({}, owner.options);
-  const { flavors } = await client.listFlavors({}, owner.options);
+  const { flavors } = await client.listFlavors(ListFlavorsRequest.fromPartial({}), owner.options);
   const lan = CreateNetworkRequest.fromPartial({ networkName: contract.name('ids'), cidr: '10.5.0.0/24' });
   const network = await client.createNetwork(lan, owner.options);
   const request = vm({

@@ -3,6 +3,8 @@ import { after, before, test } from 'node:test';
 import { connect } from '#common/rpc-client.ts';
 import {
   CreateProjectRequest,
+  CreateVolumeRequest,
+  ListVolumesRequest,
   type OpenstackServiceServer,
   OpenstackServiceService,
 } from '#proto/pucp/openstack/v1/openstack_service.ts';
@@ -58,7 +60,7 @@ test('calls that come at once, also to two replicas, make one project', async ()
   }
   const tagged = await cloud.project('home').keystone.listProjects({ tags: [`pucp:user=${userId}`] }, within);
   assert.equal(tagged.length, 1);
-  const { volumes } = await contract.client.listVolumes({ projectId: '', ...page }, options);
+  const { volumes } = await contract.client.listVolumes(ListVolumesRequest.fromPartial({}), options);
   assert.equal(volumes.length, 4);
 });
 
@@ -167,6 +169,5 @@ test('a guest may look and not touch', async () => {
 });
 
 function volume(name: string) {
-  const nothing = { projectId: '', imageId: '', description: '', volumeType: '', availabilityZone: '' };
-  return { name, sizeGib: 1, ...nothing };
+  return CreateVolumeRequest.fromPartial({ name, sizeGib: 1 });
 }

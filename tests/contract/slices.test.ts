@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import {
   DeploySliceRequest,
+  ListAvailabilityZonesRequest,
   ListInstancesRequest,
   ListNetworksRequest,
 } from '#proto/pucp/openstack/v1/openstack_service.ts';
@@ -20,7 +21,10 @@ test('a slice is deployed, answers in the original’s shape, and leaves nothing
   const { client } = contract;
   const { options } = owner;
   const id = contract.name('whole');
-  const { availabilityZones } = await client.listAvailabilityZones({}, options);
+  const { availabilityZones } = await client.listAvailabilityZones(
+    ListAvailabilityZonesRequest.fromPartial({}),
+    options,
+  );
   const availabilityZone = Object.keys(availabilityZones)[0] ?? '';
   const placement = { vm1: { availabilityZone, projectId: '' } };
   const deployed = await client.deploySlice({ ...slice({ id, vms: 2 }), placement }, options);

@@ -4,6 +4,7 @@ import type { Handlers } from '#common/rpc-server.ts';
 import { AvailabilityZone, Flavor, Image } from '#proto/pucp/openstack/v1/openstack.ts';
 import type { OpenstackServiceServer } from '#proto/pucp/openstack/v1/openstack_service.ts';
 import type { AvailabilityZone as NovaZone } from '../api/nova.ts';
+import { capacityByZone, capacityOf, forAdmins } from '../capacity.ts';
 import { aliasesOf } from '../names.ts';
 import { callContext, type Deps, utc } from './deps.ts';
 
@@ -12,7 +13,9 @@ type CatalogHandlers = Pick<
   'listImages' | 'listFlavors' | 'listAvailabilityZones'
 >;
 
-export function catalogHandlers({ catalog, tenancy, config }: Deps): CatalogHandlers {
+const NO_HOSTS = { hosts: [] };
+
+export function catalogHandlers({ cloud, catalog, tenancy, config }: Deps): CatalogHandlers {
   return {
     async listImages(_request, context) {
       const within = callContext(context);
@@ -37,7 +40,8 @@ export function catalogHandlers({ catalog, tenancy, config }: Deps): CatalogHand
       return { images: images.sort((a, b) => a.name.localeCompare(b.name)) };
     },
 
-    async listFlavors(_request, context) {
+    async listFlavors({ sync }, context) {
+      if (sync) catalog.forgetFlavors();
       const found = await catalog.flavors(callContext(context));
       const flavors = found.map((flavor) =>
         Flavor.fromPartial({
@@ -56,13 +60,18 @@ export function catalogHandlers({ catalog, tenancy, config }: Deps): CatalogHand
       return { flavors };
     },
 
-    async listAvailabilityZones(_request, context) {
+    async listAvailabilityZones({ detailed, capacity }, context) {
       const within = callContext(context);
-      const isAdmin = context.caller.role === 'admin';
-      const zones = await (isAdmin ? catalog.zonesWithHosts(within) : catalog.zones(within));
+      const zonesOnly = () => catalog.zones(within);
+      const withHosts = detailed && context.caller.role === 'admin';
+      const [zones, { hosts }] = await Promise.all([
+        withHosts ? forAdmins(catalog.zonesWithHosts(within), zonesOnly) : zonesOnly(),
+        capacity ? capacityOf({ catalog, config, home: cloud.project('home') }, within) : NO_HOSTS,
+      ]);
       const sorted = [...zones].sort((a, b) => a.zoneName.localeCompare(b.zoneName));
       return {
         availabilityZones: Object.fromEntries(sorted.map((zone) => [zone.zoneName, zoneView(zone)])),
+        zoneCapacity: capacityByZone(hosts),
       };
     },
   };

@@ -83,7 +83,11 @@ export interface Instance {
     | string
     | undefined;
   /** When it last changed. */
-  updatedAt: string | undefined;
+  updatedAt:
+    | string
+    | undefined;
+  /** Whether only admins may change it until it is unlocked. */
+  locked: boolean;
 }
 
 export interface Instance_MetadataEntry {
@@ -167,6 +171,8 @@ export interface Volume {
   description: string;
   /** The slice it belongs to, empty if none. */
   sliceId: string;
+  /** The snapshot it was made from, empty if none. */
+  snapshotId: string;
 }
 
 /** A volume at a server. */
@@ -239,7 +245,7 @@ export interface AvailabilityZone {
   name: string;
   /** available or unavailable. */
   state: string;
-  /** Its hosts, where the caller may see them. */
+  /** Its hosts, if they were asked for and the caller may see them. */
   hosts: string[];
   /** Free text. */
   description: string;
@@ -578,6 +584,7 @@ function createBaseInstance(): Instance {
     taskState: "",
     createdAt: undefined,
     updatedAt: undefined,
+    locked: false,
   };
 }
 
@@ -642,6 +649,9 @@ export const Instance: MessageFns<Instance> = {
     }
     if (message.updatedAt !== undefined) {
       Timestamp.encode(toTimestamp(message.updatedAt), writer.uint32(162).fork()).join();
+    }
+    if (message.locked !== false) {
+      writer.uint32(168).bool(message.locked);
     }
     return writer;
   },
@@ -822,6 +832,14 @@ export const Instance: MessageFns<Instance> = {
             message.updatedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.locked = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -935,6 +953,7 @@ export const Instance: MessageFns<Instance> = {
         : isSet(object.updated_at)
         ? globalThis.String(object.updated_at)
         : undefined,
+      locked: isSet(object.locked) ? globalThis.Boolean(object.locked) : false,
     };
   },
 
@@ -1006,6 +1025,9 @@ export const Instance: MessageFns<Instance> = {
     if (message.updatedAt !== undefined) {
       obj.updatedAt = message.updatedAt;
     }
+    if (message.locked !== false) {
+      obj.locked = message.locked;
+    }
     return obj;
   },
 
@@ -1042,6 +1064,7 @@ export const Instance: MessageFns<Instance> = {
     message.taskState = object.taskState ?? "";
     message.createdAt = object.createdAt ?? undefined;
     message.updatedAt = object.updatedAt ?? undefined;
+    message.locked = object.locked ?? false;
     return message;
   },
 };
@@ -1635,6 +1658,7 @@ function createBaseVolume(): Volume {
     createdAt: undefined,
     description: "",
     sliceId: "",
+    snapshotId: "",
   };
 }
 
@@ -1675,6 +1699,9 @@ export const Volume: MessageFns<Volume> = {
     }
     if (message.sliceId !== "") {
       writer.uint32(98).string(message.sliceId);
+    }
+    if (message.snapshotId !== "") {
+      writer.uint32(106).string(message.snapshotId);
     }
     return writer;
   },
@@ -1788,6 +1815,14 @@ export const Volume: MessageFns<Volume> = {
             message.sliceId = reader.string();
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.snapshotId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1840,6 +1875,11 @@ export const Volume: MessageFns<Volume> = {
         : isSet(object.slice_id)
         ? globalThis.String(object.slice_id)
         : "",
+      snapshotId: isSet(object.snapshotId)
+        ? globalThis.String(object.snapshotId)
+        : isSet(object.snapshot_id)
+        ? globalThis.String(object.snapshot_id)
+        : "",
     };
   },
 
@@ -1881,6 +1921,9 @@ export const Volume: MessageFns<Volume> = {
     if (message.sliceId !== "") {
       obj.sliceId = message.sliceId;
     }
+    if (message.snapshotId !== "") {
+      obj.snapshotId = message.snapshotId;
+    }
     return obj;
   },
 
@@ -1901,6 +1944,7 @@ export const Volume: MessageFns<Volume> = {
     message.createdAt = object.createdAt ?? undefined;
     message.description = object.description ?? "";
     message.sliceId = object.sliceId ?? "";
+    message.snapshotId = object.snapshotId ?? "";
     return message;
   },
 };

@@ -103,6 +103,10 @@ export interface ListInstancesRequest {
   pageSize: number;
   /** From the previous answer; empty for the first page. */
   pageToken: string;
+  /** Only those whose name contains this, whatever the case, if set. */
+  name: string;
+  /** Only those of this status, such as active, if set. */
+  status: string;
 }
 
 /** Servers, newest first. */
@@ -133,7 +137,7 @@ export interface CreateInstanceRequest {
   networks: string[];
   /** Names of security groups; `default` if empty. */
   securityGroups: string[];
-  /** A key pair of the configured credentials. */
+  /** One of the caller's key pairs. */
   keyName: string;
   /** A zone. */
   availabilityZone: string;
@@ -141,11 +145,27 @@ export interface CreateInstanceRequest {
   metadata: { [key: string]: string };
   /** The slice it is to be listed under. */
   sliceId: string;
+  /** A volume to boot from instead of the flavor's disk; the image's copy on the flavor's disk if not set. */
+  bootVolume: BootVolume | undefined;
 }
 
 export interface CreateInstanceRequest_MetadataEntry {
   key: string;
   value: string;
+}
+
+/** The volume that a server boots from: a new one filled with the request's image, or one that exists. */
+export interface BootVolume {
+  /** GiB of the new volume, at least what the image asks for; the flavor's disk if 0. */
+  sizeGib: number;
+  /** Type of the new volume; the cloud's default if empty. */
+  volumeType: string;
+  /** Whether the volume goes away with the server; true for a new one and false for one that exists if not set. */
+  deleteOnTermination?:
+    | boolean
+    | undefined;
+  /** A bootable volume of the same project to use instead of making one; the request then names no image. */
+  volumeId: string;
 }
 
 /** The server asked for. */
@@ -288,6 +308,10 @@ export interface ListVolumesRequest {
   pageSize: number;
   /** From the previous answer; empty for the first page. */
   pageToken: string;
+  /** Only with this status, if set. */
+  status: string;
+  /** Only of this name, if set. */
+  name: string;
 }
 
 /** Volumes, newest first. */
@@ -302,7 +326,7 @@ export interface ListVolumesResponse {
 export interface CreateVolumeRequest {
   /** Its name, at most 255 characters. */
   name: string;
-  /** GiB, at least 1. */
+  /** GiB, at least 1; the snapshot's size if it is made from one and this is 0. */
   sizeGib: number;
   /** The project; the caller's own if empty. */
   projectId: string;
@@ -314,6 +338,8 @@ export interface CreateVolumeRequest {
   volumeType: string;
   /** A zone. */
   availabilityZone: string;
+  /** A snapshot of the same project to fill it with; empty for none. */
+  snapshotId: string;
 }
 
 /** Names a volume. */
@@ -362,8 +388,15 @@ export interface ListImagesResponse {
   images: Image[];
 }
 
-/** Nothing. */
+/** How to list flavors. */
 export interface ListFlavorsRequest {
+  /** Whether to ask the cloud anew instead of answering what is cached. */
+  sync: boolean;
+  /**
+   * Accepted for older clients, and changes nothing: the answer is a bare list. What is used lies at
+   * /api/openstack/quotas/{project}/usage and /api/resources.
+   */
+  stats: boolean;
 }
 
 /** Flavors, smallest first. */
@@ -372,19 +405,54 @@ export interface ListFlavorsResponse {
   flavors: Flavor[];
 }
 
-/** Nothing. */
+/** How much to tell of zones. */
 export interface ListAvailabilityZonesRequest {
+  /** Whether to name each zone's hosts; only admins are told. */
+  detailed: boolean;
+  /** Whether to sum up in `zone_capacity` what each zone's hosts have and use. */
+  capacity: boolean;
 }
 
 /** Zones. */
 export interface ListAvailabilityZonesResponse {
   /** The zones by name. */
   availabilityZones: { [key: string]: AvailabilityZone };
+  /** What the zones have, by name; empty unless asked for, and where the cloud does not tell. */
+  zoneCapacity: { [key: string]: ZoneCapacity };
 }
 
 export interface ListAvailabilityZonesResponse_AvailabilityZonesEntry {
   key: string;
   value: AvailabilityZone | undefined;
+}
+
+export interface ListAvailabilityZonesResponse_ZoneCapacityEntry {
+  key: string;
+  value: ZoneCapacity | undefined;
+}
+
+/** What the hosts of a zone have and use, summed up. */
+export interface ZoneCapacity {
+  /** How many hosts it has. */
+  hosts: number;
+  /** Virtual CPUs. */
+  totalVcpus: number;
+  /** Virtual CPUs given to servers. */
+  usedVcpus: number;
+  /** Virtual CPUs left, not counting what the cloud overcommits. */
+  availableVcpus: number;
+  /** MiB of memory. */
+  totalRam: number;
+  /** MiB given to servers. */
+  usedRam: number;
+  /** MiB left. */
+  availableRam: number;
+  /** GiB of disk. */
+  totalDisk: number;
+  /** GiB given to servers. */
+  usedDisk: number;
+  /** GiB left. */
+  availableDisk: number;
 }
 
 /** Names a project. */
@@ -1057,7 +1125,7 @@ export const CreateProjectResponse: MessageFns<CreateProjectResponse> = {
 };
 
 function createBaseListInstancesRequest(): ListInstancesRequest {
-  return { projectId: "", sliceId: "", pageSize: 0, pageToken: "" };
+  return { projectId: "", sliceId: "", pageSize: 0, pageToken: "", name: "", status: "" };
 }
 
 export const ListInstancesRequest: MessageFns<ListInstancesRequest> = {
@@ -1073,6 +1141,12 @@ export const ListInstancesRequest: MessageFns<ListInstancesRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(34).string(message.pageToken);
+    }
+    if (message.name !== "") {
+      writer.uint32(42).string(message.name);
+    }
+    if (message.status !== "") {
+      writer.uint32(50).string(message.status);
     }
     return writer;
   },
@@ -1122,6 +1196,22 @@ export const ListInstancesRequest: MessageFns<ListInstancesRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.status = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1156,6 +1246,8 @@ export const ListInstancesRequest: MessageFns<ListInstancesRequest> = {
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      status: isSet(object.status) ? globalThis.String(object.status) : "",
     };
   },
 
@@ -1173,6 +1265,12 @@ export const ListInstancesRequest: MessageFns<ListInstancesRequest> = {
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.status !== "") {
+      obj.status = message.status;
+    }
     return obj;
   },
 
@@ -1185,6 +1283,8 @@ export const ListInstancesRequest: MessageFns<ListInstancesRequest> = {
     message.sliceId = object.sliceId ?? "";
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.name = object.name ?? "";
+    message.status = object.status ?? "";
     return message;
   },
 };
@@ -1359,6 +1459,7 @@ function createBaseCreateInstanceRequest(): CreateInstanceRequest {
     availabilityZone: "",
     metadata: {},
     sliceId: "",
+    bootVolume: undefined,
   };
 }
 
@@ -1393,6 +1494,9 @@ export const CreateInstanceRequest: MessageFns<CreateInstanceRequest> = {
     });
     if (message.sliceId !== "") {
       writer.uint32(82).string(message.sliceId);
+    }
+    if (message.bootVolume !== undefined) {
+      BootVolume.encode(message.bootVolume, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -1493,6 +1597,14 @@ export const CreateInstanceRequest: MessageFns<CreateInstanceRequest> = {
             message.sliceId = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.bootVolume = BootVolume.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1564,6 +1676,11 @@ export const CreateInstanceRequest: MessageFns<CreateInstanceRequest> = {
         : isSet(object.slice_id)
         ? globalThis.String(object.slice_id)
         : "",
+      bootVolume: isSet(object.bootVolume)
+        ? BootVolume.fromJSON(object.bootVolume)
+        : isSet(object.boot_volume)
+        ? BootVolume.fromJSON(object.boot_volume)
+        : undefined,
     };
   },
 
@@ -1605,6 +1722,9 @@ export const CreateInstanceRequest: MessageFns<CreateInstanceRequest> = {
     if (message.sliceId !== "") {
       obj.sliceId = message.sliceId;
     }
+    if (message.bootVolume !== undefined) {
+      obj.bootVolume = BootVolume.toJSON(message.bootVolume);
+    }
     return obj;
   },
 
@@ -1631,6 +1751,9 @@ export const CreateInstanceRequest: MessageFns<CreateInstanceRequest> = {
       {},
     );
     message.sliceId = object.sliceId ?? "";
+    message.bootVolume = (object.bootVolume !== undefined && object.bootVolume !== null)
+      ? BootVolume.fromPartial(object.bootVolume)
+      : undefined;
     return message;
   },
 };
@@ -1716,6 +1839,139 @@ export const CreateInstanceRequest_MetadataEntry: MessageFns<CreateInstanceReque
     const message = createBaseCreateInstanceRequest_MetadataEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseBootVolume(): BootVolume {
+  return { sizeGib: 0, volumeType: "", deleteOnTermination: undefined, volumeId: "" };
+}
+
+export const BootVolume: MessageFns<BootVolume> = {
+  encode(message: BootVolume, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sizeGib !== 0) {
+      writer.uint32(8).int32(message.sizeGib);
+    }
+    if (message.volumeType !== "") {
+      writer.uint32(18).string(message.volumeType);
+    }
+    if (message.deleteOnTermination !== undefined) {
+      writer.uint32(24).bool(message.deleteOnTermination);
+    }
+    if (message.volumeId !== "") {
+      writer.uint32(34).string(message.volumeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BootVolume {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBootVolume();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sizeGib = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.volumeType = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.deleteOnTermination = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.volumeId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BootVolume {
+    return {
+      sizeGib: isSet(object.sizeGib)
+        ? globalThis.Number(object.sizeGib)
+        : isSet(object.size_gib)
+        ? globalThis.Number(object.size_gib)
+        : 0,
+      volumeType: isSet(object.volumeType)
+        ? globalThis.String(object.volumeType)
+        : isSet(object.volume_type)
+        ? globalThis.String(object.volume_type)
+        : "",
+      deleteOnTermination: isSet(object.deleteOnTermination)
+        ? globalThis.Boolean(object.deleteOnTermination)
+        : isSet(object.delete_on_termination)
+        ? globalThis.Boolean(object.delete_on_termination)
+        : undefined,
+      volumeId: isSet(object.volumeId)
+        ? globalThis.String(object.volumeId)
+        : isSet(object.volume_id)
+        ? globalThis.String(object.volume_id)
+        : "",
+    };
+  },
+
+  toJSON(message: BootVolume): unknown {
+    const obj: any = {};
+    if (message.sizeGib !== 0) {
+      obj.sizeGib = Math.round(message.sizeGib);
+    }
+    if (message.volumeType !== "") {
+      obj.volumeType = message.volumeType;
+    }
+    if (message.deleteOnTermination !== undefined) {
+      obj.deleteOnTermination = message.deleteOnTermination;
+    }
+    if (message.volumeId !== "") {
+      obj.volumeId = message.volumeId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BootVolume>): BootVolume {
+    return BootVolume.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BootVolume>): BootVolume {
+    const message = createBaseBootVolume();
+    message.sizeGib = object.sizeGib ?? 0;
+    message.volumeType = object.volumeType ?? "";
+    message.deleteOnTermination = object.deleteOnTermination ?? undefined;
+    message.volumeId = object.volumeId ?? "";
     return message;
   },
 };
@@ -3107,7 +3363,7 @@ export const DeleteNetworkResponse: MessageFns<DeleteNetworkResponse> = {
 };
 
 function createBaseListVolumesRequest(): ListVolumesRequest {
-  return { projectId: "", pageSize: 0, pageToken: "" };
+  return { projectId: "", pageSize: 0, pageToken: "", status: "", name: "" };
 }
 
 export const ListVolumesRequest: MessageFns<ListVolumesRequest> = {
@@ -3120,6 +3376,12 @@ export const ListVolumesRequest: MessageFns<ListVolumesRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(26).string(message.pageToken);
+    }
+    if (message.status !== "") {
+      writer.uint32(34).string(message.status);
+    }
+    if (message.name !== "") {
+      writer.uint32(42).string(message.name);
     }
     return writer;
   },
@@ -3161,6 +3423,22 @@ export const ListVolumesRequest: MessageFns<ListVolumesRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.status = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3190,6 +3468,8 @@ export const ListVolumesRequest: MessageFns<ListVolumesRequest> = {
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      status: isSet(object.status) ? globalThis.String(object.status) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
     };
   },
 
@@ -3204,6 +3484,12 @@ export const ListVolumesRequest: MessageFns<ListVolumesRequest> = {
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.status !== "") {
+      obj.status = message.status;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
     return obj;
   },
 
@@ -3215,6 +3501,8 @@ export const ListVolumesRequest: MessageFns<ListVolumesRequest> = {
     message.projectId = object.projectId ?? "";
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.status = object.status ?? "";
+    message.name = object.name ?? "";
     return message;
   },
 };
@@ -3309,7 +3597,16 @@ export const ListVolumesResponse: MessageFns<ListVolumesResponse> = {
 };
 
 function createBaseCreateVolumeRequest(): CreateVolumeRequest {
-  return { name: "", sizeGib: 0, projectId: "", imageId: "", description: "", volumeType: "", availabilityZone: "" };
+  return {
+    name: "",
+    sizeGib: 0,
+    projectId: "",
+    imageId: "",
+    description: "",
+    volumeType: "",
+    availabilityZone: "",
+    snapshotId: "",
+  };
 }
 
 export const CreateVolumeRequest: MessageFns<CreateVolumeRequest> = {
@@ -3334,6 +3631,9 @@ export const CreateVolumeRequest: MessageFns<CreateVolumeRequest> = {
     }
     if (message.availabilityZone !== "") {
       writer.uint32(58).string(message.availabilityZone);
+    }
+    if (message.snapshotId !== "") {
+      writer.uint32(66).string(message.snapshotId);
     }
     return writer;
   },
@@ -3407,6 +3707,14 @@ export const CreateVolumeRequest: MessageFns<CreateVolumeRequest> = {
             message.availabilityZone = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.snapshotId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3448,6 +3756,11 @@ export const CreateVolumeRequest: MessageFns<CreateVolumeRequest> = {
         : isSet(object.availability_zone)
         ? globalThis.String(object.availability_zone)
         : "",
+      snapshotId: isSet(object.snapshotId)
+        ? globalThis.String(object.snapshotId)
+        : isSet(object.snapshot_id)
+        ? globalThis.String(object.snapshot_id)
+        : "",
     };
   },
 
@@ -3474,6 +3787,9 @@ export const CreateVolumeRequest: MessageFns<CreateVolumeRequest> = {
     if (message.availabilityZone !== "") {
       obj.availabilityZone = message.availabilityZone;
     }
+    if (message.snapshotId !== "") {
+      obj.snapshotId = message.snapshotId;
+    }
     return obj;
   },
 
@@ -3489,6 +3805,7 @@ export const CreateVolumeRequest: MessageFns<CreateVolumeRequest> = {
     message.description = object.description ?? "";
     message.volumeType = object.volumeType ?? "";
     message.availabilityZone = object.availabilityZone ?? "";
+    message.snapshotId = object.snapshotId ?? "";
     return message;
   },
 };
@@ -4008,11 +4325,17 @@ export const ListImagesResponse: MessageFns<ListImagesResponse> = {
 };
 
 function createBaseListFlavorsRequest(): ListFlavorsRequest {
-  return {};
+  return { sync: false, stats: false };
 }
 
 export const ListFlavorsRequest: MessageFns<ListFlavorsRequest> = {
-  encode(_: ListFlavorsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: ListFlavorsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sync !== false) {
+      writer.uint32(8).bool(message.sync);
+    }
+    if (message.stats !== false) {
+      writer.uint32(16).bool(message.stats);
+    }
     return writer;
   },
 
@@ -4029,6 +4352,22 @@ export const ListFlavorsRequest: MessageFns<ListFlavorsRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sync = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.stats = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4041,20 +4380,31 @@ export const ListFlavorsRequest: MessageFns<ListFlavorsRequest> = {
     }
   },
 
-  fromJSON(_: any): ListFlavorsRequest {
-    return {};
+  fromJSON(object: any): ListFlavorsRequest {
+    return {
+      sync: isSet(object.sync) ? globalThis.Boolean(object.sync) : false,
+      stats: isSet(object.stats) ? globalThis.Boolean(object.stats) : false,
+    };
   },
 
-  toJSON(_: ListFlavorsRequest): unknown {
+  toJSON(message: ListFlavorsRequest): unknown {
     const obj: any = {};
+    if (message.sync !== false) {
+      obj.sync = message.sync;
+    }
+    if (message.stats !== false) {
+      obj.stats = message.stats;
+    }
     return obj;
   },
 
   create(base?: DeepPartial<ListFlavorsRequest>): ListFlavorsRequest {
     return ListFlavorsRequest.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<ListFlavorsRequest>): ListFlavorsRequest {
+  fromPartial(object: DeepPartial<ListFlavorsRequest>): ListFlavorsRequest {
     const message = createBaseListFlavorsRequest();
+    message.sync = object.sync ?? false;
+    message.stats = object.stats ?? false;
     return message;
   },
 };
@@ -4129,11 +4479,17 @@ export const ListFlavorsResponse: MessageFns<ListFlavorsResponse> = {
 };
 
 function createBaseListAvailabilityZonesRequest(): ListAvailabilityZonesRequest {
-  return {};
+  return { detailed: false, capacity: false };
 }
 
 export const ListAvailabilityZonesRequest: MessageFns<ListAvailabilityZonesRequest> = {
-  encode(_: ListAvailabilityZonesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: ListAvailabilityZonesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.detailed !== false) {
+      writer.uint32(8).bool(message.detailed);
+    }
+    if (message.capacity !== false) {
+      writer.uint32(16).bool(message.capacity);
+    }
     return writer;
   },
 
@@ -4150,6 +4506,22 @@ export const ListAvailabilityZonesRequest: MessageFns<ListAvailabilityZonesReque
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.detailed = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.capacity = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4162,32 +4534,47 @@ export const ListAvailabilityZonesRequest: MessageFns<ListAvailabilityZonesReque
     }
   },
 
-  fromJSON(_: any): ListAvailabilityZonesRequest {
-    return {};
+  fromJSON(object: any): ListAvailabilityZonesRequest {
+    return {
+      detailed: isSet(object.detailed) ? globalThis.Boolean(object.detailed) : false,
+      capacity: isSet(object.capacity) ? globalThis.Boolean(object.capacity) : false,
+    };
   },
 
-  toJSON(_: ListAvailabilityZonesRequest): unknown {
+  toJSON(message: ListAvailabilityZonesRequest): unknown {
     const obj: any = {};
+    if (message.detailed !== false) {
+      obj.detailed = message.detailed;
+    }
+    if (message.capacity !== false) {
+      obj.capacity = message.capacity;
+    }
     return obj;
   },
 
   create(base?: DeepPartial<ListAvailabilityZonesRequest>): ListAvailabilityZonesRequest {
     return ListAvailabilityZonesRequest.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<ListAvailabilityZonesRequest>): ListAvailabilityZonesRequest {
+  fromPartial(object: DeepPartial<ListAvailabilityZonesRequest>): ListAvailabilityZonesRequest {
     const message = createBaseListAvailabilityZonesRequest();
+    message.detailed = object.detailed ?? false;
+    message.capacity = object.capacity ?? false;
     return message;
   },
 };
 
 function createBaseListAvailabilityZonesResponse(): ListAvailabilityZonesResponse {
-  return { availabilityZones: {} };
+  return { availabilityZones: {}, zoneCapacity: {} };
 }
 
 export const ListAvailabilityZonesResponse: MessageFns<ListAvailabilityZonesResponse> = {
   encode(message: ListAvailabilityZonesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     globalThis.Object.entries(message.availabilityZones).forEach(([key, value]: [string, AvailabilityZone]) => {
       ListAvailabilityZonesResponse_AvailabilityZonesEntry.encode({ key: key as any, value }, writer.uint32(10).fork())
+        .join();
+    });
+    globalThis.Object.entries(message.zoneCapacity).forEach(([key, value]: [string, ZoneCapacity]) => {
+      ListAvailabilityZonesResponse_ZoneCapacityEntry.encode({ key: key as any, value }, writer.uint32(18).fork())
         .join();
     });
     return writer;
@@ -4214,6 +4601,17 @@ export const ListAvailabilityZonesResponse: MessageFns<ListAvailabilityZonesResp
             const entry1 = ListAvailabilityZonesResponse_AvailabilityZonesEntry.decode(reader, reader.uint32());
             if (entry1.value !== undefined) {
               message.availabilityZones[entry1.key] = entry1.value;
+            }
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            const entry2 = ListAvailabilityZonesResponse_ZoneCapacityEntry.decode(reader, reader.uint32());
+            if (entry2.value !== undefined) {
+              message.zoneCapacity[entry2.key] = entry2.value;
             }
             continue;
           }
@@ -4258,6 +4656,33 @@ export const ListAvailabilityZonesResponse: MessageFns<ListAvailabilityZonesResp
           {},
         )
         : {},
+      zoneCapacity: isObject(object.zoneCapacity)
+        ? (globalThis.Object.entries(object.zoneCapacity) as [string, any][]).reduce(
+          (acc: { [key: string]: ZoneCapacity }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: ZoneCapacity.fromJSON(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : isObject(object.zone_capacity)
+        ? (globalThis.Object.entries(object.zone_capacity) as [string, any][]).reduce(
+          (acc: { [key: string]: ZoneCapacity }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: ZoneCapacity.fromJSON(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
     };
   },
 
@@ -4269,6 +4694,15 @@ export const ListAvailabilityZonesResponse: MessageFns<ListAvailabilityZonesResp
         obj.availabilityZones = {};
         entries.forEach(([k, v]) => {
           obj.availabilityZones[k] = AvailabilityZone.toJSON(v);
+        });
+      }
+    }
+    if (message.zoneCapacity) {
+      const entries = globalThis.Object.entries(message.zoneCapacity) as [string, ZoneCapacity][];
+      if (entries.length > 0) {
+        obj.zoneCapacity = {};
+        entries.forEach(([k, v]) => {
+          obj.zoneCapacity[k] = ZoneCapacity.toJSON(v);
         });
       }
     }
@@ -4290,6 +4724,15 @@ export const ListAvailabilityZonesResponse: MessageFns<ListAvailabilityZonesResp
         },
         {},
       );
+    message.zoneCapacity = (globalThis.Object.entries(object.zoneCapacity ?? {}) as [string, ZoneCapacity][]).reduce(
+      (acc: { [key: string]: ZoneCapacity }, [key, value]: [string, ZoneCapacity]) => {
+        if (value !== undefined) {
+          acc[key] = ZoneCapacity.fromPartial(value);
+        }
+        return acc;
+      },
+      {},
+    );
     return message;
   },
 };
@@ -4386,6 +4829,362 @@ export const ListAvailabilityZonesResponse_AvailabilityZonesEntry: MessageFns<
     message.value = (object.value !== undefined && object.value !== null)
       ? AvailabilityZone.fromPartial(object.value)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseListAvailabilityZonesResponse_ZoneCapacityEntry(): ListAvailabilityZonesResponse_ZoneCapacityEntry {
+  return { key: "", value: undefined };
+}
+
+export const ListAvailabilityZonesResponse_ZoneCapacityEntry: MessageFns<
+  ListAvailabilityZonesResponse_ZoneCapacityEntry
+> = {
+  encode(
+    message: ListAvailabilityZonesResponse_ZoneCapacityEntry,
+    writer: BinaryWriter = new BinaryWriter(),
+  ): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      ZoneCapacity.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAvailabilityZonesResponse_ZoneCapacityEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAvailabilityZonesResponse_ZoneCapacityEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = ZoneCapacity.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAvailabilityZonesResponse_ZoneCapacityEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? ZoneCapacity.fromJSON(object.value) : undefined,
+    };
+  },
+
+  toJSON(message: ListAvailabilityZonesResponse_ZoneCapacityEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== undefined) {
+      obj.value = ZoneCapacity.toJSON(message.value);
+    }
+    return obj;
+  },
+
+  create(
+    base?: DeepPartial<ListAvailabilityZonesResponse_ZoneCapacityEntry>,
+  ): ListAvailabilityZonesResponse_ZoneCapacityEntry {
+    return ListAvailabilityZonesResponse_ZoneCapacityEntry.fromPartial(base ?? {});
+  },
+  fromPartial(
+    object: DeepPartial<ListAvailabilityZonesResponse_ZoneCapacityEntry>,
+  ): ListAvailabilityZonesResponse_ZoneCapacityEntry {
+    const message = createBaseListAvailabilityZonesResponse_ZoneCapacityEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null)
+      ? ZoneCapacity.fromPartial(object.value)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseZoneCapacity(): ZoneCapacity {
+  return {
+    hosts: 0,
+    totalVcpus: 0,
+    usedVcpus: 0,
+    availableVcpus: 0,
+    totalRam: 0,
+    usedRam: 0,
+    availableRam: 0,
+    totalDisk: 0,
+    usedDisk: 0,
+    availableDisk: 0,
+  };
+}
+
+export const ZoneCapacity: MessageFns<ZoneCapacity> = {
+  encode(message: ZoneCapacity, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hosts !== 0) {
+      writer.uint32(8).int32(message.hosts);
+    }
+    if (message.totalVcpus !== 0) {
+      writer.uint32(16).int32(message.totalVcpus);
+    }
+    if (message.usedVcpus !== 0) {
+      writer.uint32(24).int32(message.usedVcpus);
+    }
+    if (message.availableVcpus !== 0) {
+      writer.uint32(32).int32(message.availableVcpus);
+    }
+    if (message.totalRam !== 0) {
+      writer.uint32(40).int32(message.totalRam);
+    }
+    if (message.usedRam !== 0) {
+      writer.uint32(48).int32(message.usedRam);
+    }
+    if (message.availableRam !== 0) {
+      writer.uint32(56).int32(message.availableRam);
+    }
+    if (message.totalDisk !== 0) {
+      writer.uint32(64).int32(message.totalDisk);
+    }
+    if (message.usedDisk !== 0) {
+      writer.uint32(72).int32(message.usedDisk);
+    }
+    if (message.availableDisk !== 0) {
+      writer.uint32(80).int32(message.availableDisk);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ZoneCapacity {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseZoneCapacity();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.hosts = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.totalVcpus = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.usedVcpus = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.availableVcpus = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.totalRam = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.usedRam = reader.int32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.availableRam = reader.int32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.totalDisk = reader.int32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.usedDisk = reader.int32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.availableDisk = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ZoneCapacity {
+    return {
+      hosts: isSet(object.hosts) ? globalThis.Number(object.hosts) : 0,
+      totalVcpus: isSet(object.totalVcpus)
+        ? globalThis.Number(object.totalVcpus)
+        : isSet(object.total_vcpus)
+        ? globalThis.Number(object.total_vcpus)
+        : 0,
+      usedVcpus: isSet(object.usedVcpus)
+        ? globalThis.Number(object.usedVcpus)
+        : isSet(object.used_vcpus)
+        ? globalThis.Number(object.used_vcpus)
+        : 0,
+      availableVcpus: isSet(object.availableVcpus)
+        ? globalThis.Number(object.availableVcpus)
+        : isSet(object.available_vcpus)
+        ? globalThis.Number(object.available_vcpus)
+        : 0,
+      totalRam: isSet(object.totalRam)
+        ? globalThis.Number(object.totalRam)
+        : isSet(object.total_ram)
+        ? globalThis.Number(object.total_ram)
+        : 0,
+      usedRam: isSet(object.usedRam)
+        ? globalThis.Number(object.usedRam)
+        : isSet(object.used_ram)
+        ? globalThis.Number(object.used_ram)
+        : 0,
+      availableRam: isSet(object.availableRam)
+        ? globalThis.Number(object.availableRam)
+        : isSet(object.available_ram)
+        ? globalThis.Number(object.available_ram)
+        : 0,
+      totalDisk: isSet(object.totalDisk)
+        ? globalThis.Number(object.totalDisk)
+        : isSet(object.total_disk)
+        ? globalThis.Number(object.total_disk)
+        : 0,
+      usedDisk: isSet(object.usedDisk)
+        ? globalThis.Number(object.usedDisk)
+        : isSet(object.used_disk)
+        ? globalThis.Number(object.used_disk)
+        : 0,
+      availableDisk: isSet(object.availableDisk)
+        ? globalThis.Number(object.availableDisk)
+        : isSet(object.available_disk)
+        ? globalThis.Number(object.available_disk)
+        : 0,
+    };
+  },
+
+  toJSON(message: ZoneCapacity): unknown {
+    const obj: any = {};
+    if (message.hosts !== 0) {
+      obj.hosts = Math.round(message.hosts);
+    }
+    if (message.totalVcpus !== 0) {
+      obj.totalVcpus = Math.round(message.totalVcpus);
+    }
+    if (message.usedVcpus !== 0) {
+      obj.usedVcpus = Math.round(message.usedVcpus);
+    }
+    if (message.availableVcpus !== 0) {
+      obj.availableVcpus = Math.round(message.availableVcpus);
+    }
+    if (message.totalRam !== 0) {
+      obj.totalRam = Math.round(message.totalRam);
+    }
+    if (message.usedRam !== 0) {
+      obj.usedRam = Math.round(message.usedRam);
+    }
+    if (message.availableRam !== 0) {
+      obj.availableRam = Math.round(message.availableRam);
+    }
+    if (message.totalDisk !== 0) {
+      obj.totalDisk = Math.round(message.totalDisk);
+    }
+    if (message.usedDisk !== 0) {
+      obj.usedDisk = Math.round(message.usedDisk);
+    }
+    if (message.availableDisk !== 0) {
+      obj.availableDisk = Math.round(message.availableDisk);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ZoneCapacity>): ZoneCapacity {
+    return ZoneCapacity.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ZoneCapacity>): ZoneCapacity {
+    const message = createBaseZoneCapacity();
+    message.hosts = object.hosts ?? 0;
+    message.totalVcpus = object.totalVcpus ?? 0;
+    message.usedVcpus = object.usedVcpus ?? 0;
+    message.availableVcpus = object.availableVcpus ?? 0;
+    message.totalRam = object.totalRam ?? 0;
+    message.usedRam = object.usedRam ?? 0;
+    message.availableRam = object.availableRam ?? 0;
+    message.totalDisk = object.totalDisk ?? 0;
+    message.usedDisk = object.usedDisk ?? 0;
+    message.availableDisk = object.availableDisk ?? 0;
     return message;
   },
 };
