@@ -111,6 +111,36 @@ export interface Subnet {
   dnsNameservers: string[];
   /** 4 or 6. */
   ipVersion: number;
+  /** Its network's id. */
+  networkId: string;
+  /** Its project's id. */
+  projectId: string;
+  /** Free text. */
+  description: string;
+  /** The addresses that ports may get without asking for one. */
+  allocationPools: AllocationPool[];
+  /** Routes that DHCP hands out. */
+  hostRoutes: HostRoute[];
+  /** How IPv6 hosts get their addresses: slaac, dhcpv6-stateful or dhcpv6-stateless; empty if nobody tells them. */
+  ipv6Mode: string;
+  /** The slice it belongs to, empty if none. */
+  sliceId: string;
+}
+
+/** A range of addresses of a subnet. */
+export interface AllocationPool {
+  /** The first address. */
+  start: string;
+  /** The last address, which belongs to it. */
+  end: string;
+}
+
+/** A route to a network. */
+export interface HostRoute {
+  /** The network it leads to, in CIDR notation. */
+  destination: string;
+  /** The address that forwards there. */
+  nexthop: string;
 }
 
 /** A Neutron network with its subnets. */
@@ -141,6 +171,20 @@ export interface Network {
   isExternal: boolean;
   /** Whether all projects see it. */
   shared: boolean;
+  /** Free text. */
+  description: string;
+  /** Whether it carries traffic. */
+  adminStateUp: boolean;
+  /** Whether new ports on it are protected against forged addresses, and have security groups, if they do not say otherwise. */
+  portSecurityEnabled: boolean;
+  /** The largest packet in bytes. */
+  mtu: number;
+  /** flat, vlan, vxlan, …; for admins only, as are the next two. */
+  providerNetworkType: string;
+  /** The operator's name of the wire that it is on, empty if it is tunnelled. */
+  physicalNetwork: string;
+  /** The VLAN's or tunnel's number, 0 if it has none. */
+  segmentationId: number;
 }
 
 /** A Cinder volume. */
@@ -1155,7 +1199,22 @@ export const Instance_MetadataEntry: MessageFns<Instance_MetadataEntry> = {
 };
 
 function createBaseSubnet(): Subnet {
-  return { id: "", name: "", cidr: "", gatewayIp: "", enableDhcp: false, dnsNameservers: [], ipVersion: 0 };
+  return {
+    id: "",
+    name: "",
+    cidr: "",
+    gatewayIp: "",
+    enableDhcp: false,
+    dnsNameservers: [],
+    ipVersion: 0,
+    networkId: "",
+    projectId: "",
+    description: "",
+    allocationPools: [],
+    hostRoutes: [],
+    ipv6Mode: "",
+    sliceId: "",
+  };
 }
 
 export const Subnet: MessageFns<Subnet> = {
@@ -1180,6 +1239,27 @@ export const Subnet: MessageFns<Subnet> = {
     }
     if (message.ipVersion !== 0) {
       writer.uint32(56).int32(message.ipVersion);
+    }
+    if (message.networkId !== "") {
+      writer.uint32(66).string(message.networkId);
+    }
+    if (message.projectId !== "") {
+      writer.uint32(74).string(message.projectId);
+    }
+    if (message.description !== "") {
+      writer.uint32(82).string(message.description);
+    }
+    for (const v of message.allocationPools) {
+      AllocationPool.encode(v!, writer.uint32(90).fork()).join();
+    }
+    for (const v of message.hostRoutes) {
+      HostRoute.encode(v!, writer.uint32(98).fork()).join();
+    }
+    if (message.ipv6Mode !== "") {
+      writer.uint32(106).string(message.ipv6Mode);
+    }
+    if (message.sliceId !== "") {
+      writer.uint32(114).string(message.sliceId);
     }
     return writer;
   },
@@ -1253,6 +1333,62 @@ export const Subnet: MessageFns<Subnet> = {
             message.ipVersion = reader.int32();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.networkId = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.projectId = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.description = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.allocationPools.push(AllocationPool.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.hostRoutes.push(HostRoute.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.ipv6Mode = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.sliceId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1290,6 +1426,37 @@ export const Subnet: MessageFns<Subnet> = {
         : isSet(object.ip_version)
         ? globalThis.Number(object.ip_version)
         : 0,
+      networkId: isSet(object.networkId)
+        ? globalThis.String(object.networkId)
+        : isSet(object.network_id)
+        ? globalThis.String(object.network_id)
+        : "",
+      projectId: isSet(object.projectId)
+        ? globalThis.String(object.projectId)
+        : isSet(object.project_id)
+        ? globalThis.String(object.project_id)
+        : "",
+      description: isSet(object.description) ? globalThis.String(object.description) : "",
+      allocationPools: globalThis.Array.isArray(object?.allocationPools)
+        ? object.allocationPools.map((e: any) => AllocationPool.fromJSON(e))
+        : globalThis.Array.isArray(object?.allocation_pools)
+        ? object.allocation_pools.map((e: any) => AllocationPool.fromJSON(e))
+        : [],
+      hostRoutes: globalThis.Array.isArray(object?.hostRoutes)
+        ? object.hostRoutes.map((e: any) => HostRoute.fromJSON(e))
+        : globalThis.Array.isArray(object?.host_routes)
+        ? object.host_routes.map((e: any) => HostRoute.fromJSON(e))
+        : [],
+      ipv6Mode: isSet(object.ipv6Mode)
+        ? globalThis.String(object.ipv6Mode)
+        : isSet(object.ipv6_mode)
+        ? globalThis.String(object.ipv6_mode)
+        : "",
+      sliceId: isSet(object.sliceId)
+        ? globalThis.String(object.sliceId)
+        : isSet(object.slice_id)
+        ? globalThis.String(object.slice_id)
+        : "",
     };
   },
 
@@ -1316,6 +1483,27 @@ export const Subnet: MessageFns<Subnet> = {
     if (message.ipVersion !== 0) {
       obj.ipVersion = Math.round(message.ipVersion);
     }
+    if (message.networkId !== "") {
+      obj.networkId = message.networkId;
+    }
+    if (message.projectId !== "") {
+      obj.projectId = message.projectId;
+    }
+    if (message.description !== "") {
+      obj.description = message.description;
+    }
+    if (message.allocationPools?.length) {
+      obj.allocationPools = message.allocationPools.map((e) => AllocationPool.toJSON(e));
+    }
+    if (message.hostRoutes?.length) {
+      obj.hostRoutes = message.hostRoutes.map((e) => HostRoute.toJSON(e));
+    }
+    if (message.ipv6Mode !== "") {
+      obj.ipv6Mode = message.ipv6Mode;
+    }
+    if (message.sliceId !== "") {
+      obj.sliceId = message.sliceId;
+    }
     return obj;
   },
 
@@ -1331,6 +1519,183 @@ export const Subnet: MessageFns<Subnet> = {
     message.enableDhcp = object.enableDhcp ?? false;
     message.dnsNameservers = object.dnsNameservers?.map((e) => e) || [];
     message.ipVersion = object.ipVersion ?? 0;
+    message.networkId = object.networkId ?? "";
+    message.projectId = object.projectId ?? "";
+    message.description = object.description ?? "";
+    message.allocationPools = object.allocationPools?.map((e) => AllocationPool.fromPartial(e)) || [];
+    message.hostRoutes = object.hostRoutes?.map((e) => HostRoute.fromPartial(e)) || [];
+    message.ipv6Mode = object.ipv6Mode ?? "";
+    message.sliceId = object.sliceId ?? "";
+    return message;
+  },
+};
+
+function createBaseAllocationPool(): AllocationPool {
+  return { start: "", end: "" };
+}
+
+export const AllocationPool: MessageFns<AllocationPool> = {
+  encode(message: AllocationPool, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.start !== "") {
+      writer.uint32(10).string(message.start);
+    }
+    if (message.end !== "") {
+      writer.uint32(18).string(message.end);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AllocationPool {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAllocationPool();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.start = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.end = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AllocationPool {
+    return {
+      start: isSet(object.start) ? globalThis.String(object.start) : "",
+      end: isSet(object.end) ? globalThis.String(object.end) : "",
+    };
+  },
+
+  toJSON(message: AllocationPool): unknown {
+    const obj: any = {};
+    if (message.start !== "") {
+      obj.start = message.start;
+    }
+    if (message.end !== "") {
+      obj.end = message.end;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AllocationPool>): AllocationPool {
+    return AllocationPool.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AllocationPool>): AllocationPool {
+    const message = createBaseAllocationPool();
+    message.start = object.start ?? "";
+    message.end = object.end ?? "";
+    return message;
+  },
+};
+
+function createBaseHostRoute(): HostRoute {
+  return { destination: "", nexthop: "" };
+}
+
+export const HostRoute: MessageFns<HostRoute> = {
+  encode(message: HostRoute, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.destination !== "") {
+      writer.uint32(10).string(message.destination);
+    }
+    if (message.nexthop !== "") {
+      writer.uint32(18).string(message.nexthop);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HostRoute {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHostRoute();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.destination = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nexthop = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HostRoute {
+    return {
+      destination: isSet(object.destination) ? globalThis.String(object.destination) : "",
+      nexthop: isSet(object.nexthop) ? globalThis.String(object.nexthop) : "",
+    };
+  },
+
+  toJSON(message: HostRoute): unknown {
+    const obj: any = {};
+    if (message.destination !== "") {
+      obj.destination = message.destination;
+    }
+    if (message.nexthop !== "") {
+      obj.nexthop = message.nexthop;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<HostRoute>): HostRoute {
+    return HostRoute.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HostRoute>): HostRoute {
+    const message = createBaseHostRoute();
+    message.destination = object.destination ?? "";
+    message.nexthop = object.nexthop ?? "";
     return message;
   },
 };
@@ -1350,6 +1715,13 @@ function createBaseNetwork(): Network {
     status: "",
     isExternal: false,
     shared: false,
+    description: "",
+    adminStateUp: false,
+    portSecurityEnabled: false,
+    mtu: 0,
+    providerNetworkType: "",
+    physicalNetwork: "",
+    segmentationId: 0,
   };
 }
 
@@ -1393,6 +1765,27 @@ export const Network: MessageFns<Network> = {
     }
     if (message.shared !== false) {
       writer.uint32(104).bool(message.shared);
+    }
+    if (message.description !== "") {
+      writer.uint32(114).string(message.description);
+    }
+    if (message.adminStateUp !== false) {
+      writer.uint32(120).bool(message.adminStateUp);
+    }
+    if (message.portSecurityEnabled !== false) {
+      writer.uint32(128).bool(message.portSecurityEnabled);
+    }
+    if (message.mtu !== 0) {
+      writer.uint32(136).int32(message.mtu);
+    }
+    if (message.providerNetworkType !== "") {
+      writer.uint32(146).string(message.providerNetworkType);
+    }
+    if (message.physicalNetwork !== "") {
+      writer.uint32(154).string(message.physicalNetwork);
+    }
+    if (message.segmentationId !== 0) {
+      writer.uint32(160).int32(message.segmentationId);
     }
     return writer;
   },
@@ -1514,6 +1907,62 @@ export const Network: MessageFns<Network> = {
             message.shared = reader.bool();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.description = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.adminStateUp = reader.bool();
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.portSecurityEnabled = reader.bool();
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.mtu = reader.int32();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.providerNetworkType = reader.string();
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.physicalNetwork = reader.string();
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.segmentationId = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1575,6 +2024,33 @@ export const Network: MessageFns<Network> = {
         ? globalThis.Boolean(object.is_external)
         : false,
       shared: isSet(object.shared) ? globalThis.Boolean(object.shared) : false,
+      description: isSet(object.description) ? globalThis.String(object.description) : "",
+      adminStateUp: isSet(object.adminStateUp)
+        ? globalThis.Boolean(object.adminStateUp)
+        : isSet(object.admin_state_up)
+        ? globalThis.Boolean(object.admin_state_up)
+        : false,
+      portSecurityEnabled: isSet(object.portSecurityEnabled)
+        ? globalThis.Boolean(object.portSecurityEnabled)
+        : isSet(object.port_security_enabled)
+        ? globalThis.Boolean(object.port_security_enabled)
+        : false,
+      mtu: isSet(object.mtu) ? globalThis.Number(object.mtu) : 0,
+      providerNetworkType: isSet(object.providerNetworkType)
+        ? globalThis.String(object.providerNetworkType)
+        : isSet(object.provider_network_type)
+        ? globalThis.String(object.provider_network_type)
+        : "",
+      physicalNetwork: isSet(object.physicalNetwork)
+        ? globalThis.String(object.physicalNetwork)
+        : isSet(object.physical_network)
+        ? globalThis.String(object.physical_network)
+        : "",
+      segmentationId: isSet(object.segmentationId)
+        ? globalThis.Number(object.segmentationId)
+        : isSet(object.segmentation_id)
+        ? globalThis.Number(object.segmentation_id)
+        : 0,
     };
   },
 
@@ -1619,6 +2095,27 @@ export const Network: MessageFns<Network> = {
     if (message.shared !== false) {
       obj.shared = message.shared;
     }
+    if (message.description !== "") {
+      obj.description = message.description;
+    }
+    if (message.adminStateUp !== false) {
+      obj.adminStateUp = message.adminStateUp;
+    }
+    if (message.portSecurityEnabled !== false) {
+      obj.portSecurityEnabled = message.portSecurityEnabled;
+    }
+    if (message.mtu !== 0) {
+      obj.mtu = Math.round(message.mtu);
+    }
+    if (message.providerNetworkType !== "") {
+      obj.providerNetworkType = message.providerNetworkType;
+    }
+    if (message.physicalNetwork !== "") {
+      obj.physicalNetwork = message.physicalNetwork;
+    }
+    if (message.segmentationId !== 0) {
+      obj.segmentationId = Math.round(message.segmentationId);
+    }
     return obj;
   },
 
@@ -1640,6 +2137,13 @@ export const Network: MessageFns<Network> = {
     message.status = object.status ?? "";
     message.isExternal = object.isExternal ?? false;
     message.shared = object.shared ?? false;
+    message.description = object.description ?? "";
+    message.adminStateUp = object.adminStateUp ?? false;
+    message.portSecurityEnabled = object.portSecurityEnabled ?? false;
+    message.mtu = object.mtu ?? 0;
+    message.providerNetworkType = object.providerNetworkType ?? "";
+    message.physicalNetwork = object.physicalNetwork ?? "";
+    message.segmentationId = object.segmentationId ?? 0;
     return message;
   },
 };

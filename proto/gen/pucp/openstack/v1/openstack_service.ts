@@ -272,6 +272,20 @@ export interface CreateNetworkRequest {
   networkType: string;
   /** The slice it is to be listed under. */
   sliceId: string;
+  /** Free text, at most 180 characters. */
+  description: string;
+  /** Whether all projects see it and may have ports on it; admins only. */
+  shared: boolean;
+  /** Whether ports are protected against forged addresses; true if not set. */
+  portSecurityEnabled?:
+    | boolean
+    | undefined;
+  /** flat, vlan, vxlan, …; the cloud's usual one if empty. Admins only, as are the next two. */
+  providerNetworkType: string;
+  /** The operator's name of the wire that it is on. */
+  physicalNetwork: string;
+  /** The VLAN's or tunnel's number; the cloud chooses if 0. */
+  segmentationId: number;
 }
 
 /** The network made. */
@@ -2855,6 +2869,12 @@ function createBaseCreateNetworkRequest(): CreateNetworkRequest {
     isExternal: false,
     networkType: "",
     sliceId: "",
+    description: "",
+    shared: false,
+    portSecurityEnabled: undefined,
+    providerNetworkType: "",
+    physicalNetwork: "",
+    segmentationId: 0,
   };
 }
 
@@ -2886,6 +2906,24 @@ export const CreateNetworkRequest: MessageFns<CreateNetworkRequest> = {
     }
     if (message.sliceId !== "") {
       writer.uint32(74).string(message.sliceId);
+    }
+    if (message.description !== "") {
+      writer.uint32(82).string(message.description);
+    }
+    if (message.shared !== false) {
+      writer.uint32(88).bool(message.shared);
+    }
+    if (message.portSecurityEnabled !== undefined) {
+      writer.uint32(96).bool(message.portSecurityEnabled);
+    }
+    if (message.providerNetworkType !== "") {
+      writer.uint32(106).string(message.providerNetworkType);
+    }
+    if (message.physicalNetwork !== "") {
+      writer.uint32(114).string(message.physicalNetwork);
+    }
+    if (message.segmentationId !== 0) {
+      writer.uint32(120).int32(message.segmentationId);
     }
     return writer;
   },
@@ -2975,6 +3013,54 @@ export const CreateNetworkRequest: MessageFns<CreateNetworkRequest> = {
             message.sliceId = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.description = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.shared = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.portSecurityEnabled = reader.bool();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.providerNetworkType = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.physicalNetwork = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.segmentationId = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3030,6 +3116,28 @@ export const CreateNetworkRequest: MessageFns<CreateNetworkRequest> = {
         : isSet(object.slice_id)
         ? globalThis.String(object.slice_id)
         : "",
+      description: isSet(object.description) ? globalThis.String(object.description) : "",
+      shared: isSet(object.shared) ? globalThis.Boolean(object.shared) : false,
+      portSecurityEnabled: isSet(object.portSecurityEnabled)
+        ? globalThis.Boolean(object.portSecurityEnabled)
+        : isSet(object.port_security_enabled)
+        ? globalThis.Boolean(object.port_security_enabled)
+        : undefined,
+      providerNetworkType: isSet(object.providerNetworkType)
+        ? globalThis.String(object.providerNetworkType)
+        : isSet(object.provider_network_type)
+        ? globalThis.String(object.provider_network_type)
+        : "",
+      physicalNetwork: isSet(object.physicalNetwork)
+        ? globalThis.String(object.physicalNetwork)
+        : isSet(object.physical_network)
+        ? globalThis.String(object.physical_network)
+        : "",
+      segmentationId: isSet(object.segmentationId)
+        ? globalThis.Number(object.segmentationId)
+        : isSet(object.segmentation_id)
+        ? globalThis.Number(object.segmentation_id)
+        : 0,
     };
   },
 
@@ -3062,6 +3170,24 @@ export const CreateNetworkRequest: MessageFns<CreateNetworkRequest> = {
     if (message.sliceId !== "") {
       obj.sliceId = message.sliceId;
     }
+    if (message.description !== "") {
+      obj.description = message.description;
+    }
+    if (message.shared !== false) {
+      obj.shared = message.shared;
+    }
+    if (message.portSecurityEnabled !== undefined) {
+      obj.portSecurityEnabled = message.portSecurityEnabled;
+    }
+    if (message.providerNetworkType !== "") {
+      obj.providerNetworkType = message.providerNetworkType;
+    }
+    if (message.physicalNetwork !== "") {
+      obj.physicalNetwork = message.physicalNetwork;
+    }
+    if (message.segmentationId !== 0) {
+      obj.segmentationId = Math.round(message.segmentationId);
+    }
     return obj;
   },
 
@@ -3079,6 +3205,12 @@ export const CreateNetworkRequest: MessageFns<CreateNetworkRequest> = {
     message.isExternal = object.isExternal ?? false;
     message.networkType = object.networkType ?? "";
     message.sliceId = object.sliceId ?? "";
+    message.description = object.description ?? "";
+    message.shared = object.shared ?? false;
+    message.portSecurityEnabled = object.portSecurityEnabled ?? undefined;
+    message.providerNetworkType = object.providerNetworkType ?? "";
+    message.physicalNetwork = object.physicalNetwork ?? "";
+    message.segmentationId = object.segmentationId ?? 0;
     return message;
   },
 };
