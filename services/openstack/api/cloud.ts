@@ -10,7 +10,13 @@ import { createNeutron, type Neutron } from './neutron.ts';
 import { createNova, type Nova } from './nova.ts';
 import { createServiceClient } from './request.ts';
 import { createSession, type Scope } from './session.ts';
-import { type CallContext, type CloudSettings, SERVICES, type ServiceName } from './settings.ts';
+import {
+  type CallContext,
+  type CallRecord,
+  type CloudSettings,
+  SERVICES,
+  type ServiceName,
+} from './settings.ts';
 import { createWire, type WireDeps } from './wire.ts';
 
 export type ProjectClients = {
@@ -46,6 +52,11 @@ export type Cloud = {
   /** Clients whose token is scoped to the project, the domain or the system; made once and kept. */
   project(scope: Scope): ProjectClients;
   breakers(): Record<ServiceName, BreakerState>;
+  /**
+   * Tells of every request that may have changed something in the cloud, whatever came of it, before its caller goes on:
+   * for those who keep what they have read.
+   */
+  onChange(listener: (change: CallRecord) => void): void;
   /** A token and one light GET of every service, side by side. Never rejects for a sick service. */
   ping(signal: AbortSignal): Promise<readonly ServiceHealth[]>;
   close(): void;
@@ -55,7 +66,14 @@ export type Cloud = {
 const MAX_PROJECTS = 1_000;
 
 export function createCloud(settings: CloudSettings, deps: WireDeps): Cloud {
-  const wire = createWire(settings, deps);
+  const listeners: ((change: CallRecord) => void)[] = [];
+  const wire = createWire(settings, {
+    ...deps,
+    onCall(call) {
+      deps.onCall?.(call);
+      if (isChange(call)) for (const tell of listeners) tell(call);
+    },
+  });
   const closing = new AbortController();
   const versions = {
     keystone: createVersionMemory(),
@@ -114,6 +132,7 @@ export function createCloud(settings: CloudSettings, deps: WireDeps): Cloud {
   return {
     project,
     breakers: wire.breakers,
+    onChange: (listener) => listeners.push(listener),
     ping: (signal) => Promise.all(SERVICES.map((service) => probe(service, signal))),
     close() {
       closing.abort();
@@ -121,6 +140,10 @@ export function createCloud(settings: CloudSettings, deps: WireDeps): Cloud {
       wire.close();
     },
   };
+}
+
+function isChange({ method, route }: CallRecord): boolean {
+  return method !== 'GET' && method !== 'HEAD' && route !== '/auth/tokens';
 }
 
 function unscoped(): Failure {
