@@ -26,7 +26,7 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   '/pucp.openstack.v1.ComputeService/GetConsoleLog': 'ACCESS_READ',
   '/pucp.openstack.v1.ComputeService/GetFlavor': 'ACCESS_READ',
   '/pucp.openstack.v1.ComputeService/GetKeyPair': 'ACCESS_READ',
-  '/pucp.openstack.v1.ComputeService/GetLimits': 'ACCESS_READ',
+  '/pucp.openstack.v1.ComputeService/GetUsage': 'ACCESS_READ',
   '/pucp.openstack.v1.ComputeService/ListHypervisors': 'ACCESS_ADMIN',
   '/pucp.openstack.v1.ComputeService/ListInstancePorts': 'ACCESS_READ',
   '/pucp.openstack.v1.ComputeService/ListInstanceVolumes': 'ACCESS_READ',

@@ -89,43 +89,50 @@ export interface NewKeyPair {
   privateKey: string;
 }
 
-/** A limit and what is used of it. */
-export interface Usage {
-  /** The most that may be used; -1 is unlimited. */
-  limit: number;
-  /** What is used. */
-  inUse: number;
-  /** What is promised to work under way. */
-  reserved: number;
-}
-
-/** What a project may use and uses, by Nova's, Neutron's and Cinder's own names. */
-export interface ProjectLimits {
+/** What a project's servers took in a stretch of time, those deleted since included. */
+export interface ProjectUsage {
   /** The project's id. */
   projectId: string;
   /** Its name. */
   projectName: string;
-  /** instances, cores, ram (MiB), server_groups, … */
-  compute: { [key: string]: Usage };
-  /** network, subnet, port, router, floatingip, security_group, … */
-  network: { [key: string]: Usage };
-  /** volumes, gigabytes, snapshots, …; empty on a cloud without Cinder. */
-  volume: { [key: string]: Usage };
+  /** Where the stretch begins. */
+  startTime:
+    | string
+    | undefined;
+  /** Where it ends. */
+  endTime:
+    | string
+    | undefined;
+  /** Hours of all servers. */
+  hours: number;
+  /** Virtual CPUs times hours. */
+  vcpuHours: number;
+  /** MiB of memory times hours. */
+  ramMibHours: number;
+  /** GiB of disk times hours. */
+  diskGibHours: number;
+  /** The same of each server, the longest-running first. */
+  instances: InstanceUsage[];
 }
 
-export interface ProjectLimits_ComputeEntry {
-  key: string;
-  value: Usage | undefined;
-}
-
-export interface ProjectLimits_NetworkEntry {
-  key: string;
-  value: Usage | undefined;
-}
-
-export interface ProjectLimits_VolumeEntry {
-  key: string;
-  value: Usage | undefined;
+/** What one server took. */
+export interface InstanceUsage {
+  /** Its id. */
+  instanceId: string;
+  /** Its name. */
+  instanceName: string;
+  /** Its flavor's name. */
+  flavorId: string;
+  /** Nova's status in lower case; terminated if it was deleted. */
+  status: string;
+  /** Hours within the stretch. */
+  hours: number;
+  /** Virtual CPUs. */
+  vcpus: number;
+  /** MiB of memory. */
+  ramMib: number;
+  /** GiB of disk. */
+  diskGib: number;
 }
 
 /** A machine that runs servers. */
@@ -1040,136 +1047,53 @@ export const NewKeyPair: MessageFns<NewKeyPair> = {
   },
 };
 
-function createBaseUsage(): Usage {
-  return { limit: 0, inUse: 0, reserved: 0 };
+function createBaseProjectUsage(): ProjectUsage {
+  return {
+    projectId: "",
+    projectName: "",
+    startTime: undefined,
+    endTime: undefined,
+    hours: 0,
+    vcpuHours: 0,
+    ramMibHours: 0,
+    diskGibHours: 0,
+    instances: [],
+  };
 }
 
-export const Usage: MessageFns<Usage> = {
-  encode(message: Usage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.limit !== 0) {
-      writer.uint32(8).int32(message.limit);
-    }
-    if (message.inUse !== 0) {
-      writer.uint32(16).int32(message.inUse);
-    }
-    if (message.reserved !== 0) {
-      writer.uint32(24).int32(message.reserved);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): Usage {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseUsage();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
-            message.limit = reader.int32();
-            continue;
-          }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.inUse = reader.int32();
-            continue;
-          }
-          case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
-            message.reserved = reader.int32();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(object: any): Usage {
-    return {
-      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
-      inUse: isSet(object.inUse)
-        ? globalThis.Number(object.inUse)
-        : isSet(object.in_use)
-        ? globalThis.Number(object.in_use)
-        : 0,
-      reserved: isSet(object.reserved) ? globalThis.Number(object.reserved) : 0,
-    };
-  },
-
-  toJSON(message: Usage): unknown {
-    const obj: any = {};
-    if (message.limit !== 0) {
-      obj.limit = Math.round(message.limit);
-    }
-    if (message.inUse !== 0) {
-      obj.inUse = Math.round(message.inUse);
-    }
-    if (message.reserved !== 0) {
-      obj.reserved = Math.round(message.reserved);
-    }
-    return obj;
-  },
-
-  create(base?: DeepPartial<Usage>): Usage {
-    return Usage.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<Usage>): Usage {
-    const message = createBaseUsage();
-    message.limit = object.limit ?? 0;
-    message.inUse = object.inUse ?? 0;
-    message.reserved = object.reserved ?? 0;
-    return message;
-  },
-};
-
-function createBaseProjectLimits(): ProjectLimits {
-  return { projectId: "", projectName: "", compute: {}, network: {}, volume: {} };
-}
-
-export const ProjectLimits: MessageFns<ProjectLimits> = {
-  encode(message: ProjectLimits, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const ProjectUsage: MessageFns<ProjectUsage> = {
+  encode(message: ProjectUsage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.projectId !== "") {
       writer.uint32(10).string(message.projectId);
     }
     if (message.projectName !== "") {
       writer.uint32(18).string(message.projectName);
     }
-    globalThis.Object.entries(message.compute).forEach(([key, value]: [string, Usage]) => {
-      ProjectLimits_ComputeEntry.encode({ key: key as any, value }, writer.uint32(26).fork()).join();
-    });
-    globalThis.Object.entries(message.network).forEach(([key, value]: [string, Usage]) => {
-      ProjectLimits_NetworkEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
-    });
-    globalThis.Object.entries(message.volume).forEach(([key, value]: [string, Usage]) => {
-      ProjectLimits_VolumeEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
-    });
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(26).fork()).join();
+    }
+    if (message.endTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.endTime), writer.uint32(34).fork()).join();
+    }
+    if (message.hours !== 0) {
+      writer.uint32(41).double(message.hours);
+    }
+    if (message.vcpuHours !== 0) {
+      writer.uint32(49).double(message.vcpuHours);
+    }
+    if (message.ramMibHours !== 0) {
+      writer.uint32(57).double(message.ramMibHours);
+    }
+    if (message.diskGibHours !== 0) {
+      writer.uint32(65).double(message.diskGibHours);
+    }
+    for (const v of message.instances) {
+      InstanceUsage.encode(v!, writer.uint32(74).fork()).join();
+    }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): ProjectLimits {
+  decode(input: BinaryReader | Uint8Array, length?: number): ProjectUsage {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1178,7 +1102,7 @@ export const ProjectLimits: MessageFns<ProjectLimits> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseProjectLimits();
+      const message = createBaseProjectUsage();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1203,10 +1127,7 @@ export const ProjectLimits: MessageFns<ProjectLimits> = {
               break;
             }
 
-            const entry3 = ProjectLimits_ComputeEntry.decode(reader, reader.uint32());
-            if (entry3.value !== undefined) {
-              message.compute[entry3.key] = entry3.value;
-            }
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
           case 4: {
@@ -1214,21 +1135,47 @@ export const ProjectLimits: MessageFns<ProjectLimits> = {
               break;
             }
 
-            const entry4 = ProjectLimits_NetworkEntry.decode(reader, reader.uint32());
-            if (entry4.value !== undefined) {
-              message.network[entry4.key] = entry4.value;
-            }
+            message.endTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
           case 5: {
-            if (tag !== 42) {
+            if (tag !== 41) {
               break;
             }
 
-            const entry5 = ProjectLimits_VolumeEntry.decode(reader, reader.uint32());
-            if (entry5.value !== undefined) {
-              message.volume[entry5.key] = entry5.value;
+            message.hours = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
             }
+
+            message.vcpuHours = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.ramMibHours = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.diskGibHours = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.instances.push(InstanceUsage.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -1243,7 +1190,7 @@ export const ProjectLimits: MessageFns<ProjectLimits> = {
     }
   },
 
-  fromJSON(object: any): ProjectLimits {
+  fromJSON(object: any): ProjectUsage {
     return {
       projectId: isSet(object.projectId)
         ? globalThis.String(object.projectId)
@@ -1255,52 +1202,39 @@ export const ProjectLimits: MessageFns<ProjectLimits> = {
         : isSet(object.project_name)
         ? globalThis.String(object.project_name)
         : "",
-      compute: isObject(object.compute)
-        ? (globalThis.Object.entries(object.compute) as [string, any][]).reduce(
-          (acc: { [key: string]: Usage }, [key, value]: [string, any]) => {
-            globalThis.Object.defineProperty(acc, key, {
-              value: Usage.fromJSON(value),
-              enumerable: true,
-              configurable: true,
-              writable: true,
-            });
-            return acc;
-          },
-          {},
-        )
-        : {},
-      network: isObject(object.network)
-        ? (globalThis.Object.entries(object.network) as [string, any][]).reduce(
-          (acc: { [key: string]: Usage }, [key, value]: [string, any]) => {
-            globalThis.Object.defineProperty(acc, key, {
-              value: Usage.fromJSON(value),
-              enumerable: true,
-              configurable: true,
-              writable: true,
-            });
-            return acc;
-          },
-          {},
-        )
-        : {},
-      volume: isObject(object.volume)
-        ? (globalThis.Object.entries(object.volume) as [string, any][]).reduce(
-          (acc: { [key: string]: Usage }, [key, value]: [string, any]) => {
-            globalThis.Object.defineProperty(acc, key, {
-              value: Usage.fromJSON(value),
-              enumerable: true,
-              configurable: true,
-              writable: true,
-            });
-            return acc;
-          },
-          {},
-        )
-        : {},
+      startTime: isSet(object.startTime)
+        ? globalThis.String(object.startTime)
+        : isSet(object.start_time)
+        ? globalThis.String(object.start_time)
+        : undefined,
+      endTime: isSet(object.endTime)
+        ? globalThis.String(object.endTime)
+        : isSet(object.end_time)
+        ? globalThis.String(object.end_time)
+        : undefined,
+      hours: isSet(object.hours) ? globalThis.Number(object.hours) : 0,
+      vcpuHours: isSet(object.vcpuHours)
+        ? globalThis.Number(object.vcpuHours)
+        : isSet(object.vcpu_hours)
+        ? globalThis.Number(object.vcpu_hours)
+        : 0,
+      ramMibHours: isSet(object.ramMibHours)
+        ? globalThis.Number(object.ramMibHours)
+        : isSet(object.ram_mib_hours)
+        ? globalThis.Number(object.ram_mib_hours)
+        : 0,
+      diskGibHours: isSet(object.diskGibHours)
+        ? globalThis.Number(object.diskGibHours)
+        : isSet(object.disk_gib_hours)
+        ? globalThis.Number(object.disk_gib_hours)
+        : 0,
+      instances: globalThis.Array.isArray(object?.instances)
+        ? object.instances.map((e: any) => InstanceUsage.fromJSON(e))
+        : [],
     };
   },
 
-  toJSON(message: ProjectLimits): unknown {
+  toJSON(message: ProjectUsage): unknown {
     const obj: any = {};
     if (message.projectId !== "") {
       obj.projectId = message.projectId;
@@ -1308,90 +1242,82 @@ export const ProjectLimits: MessageFns<ProjectLimits> = {
     if (message.projectName !== "") {
       obj.projectName = message.projectName;
     }
-    if (message.compute) {
-      const entries = globalThis.Object.entries(message.compute) as [string, Usage][];
-      if (entries.length > 0) {
-        obj.compute = {};
-        entries.forEach(([k, v]) => {
-          obj.compute[k] = Usage.toJSON(v);
-        });
-      }
+    if (message.startTime !== undefined) {
+      obj.startTime = message.startTime;
     }
-    if (message.network) {
-      const entries = globalThis.Object.entries(message.network) as [string, Usage][];
-      if (entries.length > 0) {
-        obj.network = {};
-        entries.forEach(([k, v]) => {
-          obj.network[k] = Usage.toJSON(v);
-        });
-      }
+    if (message.endTime !== undefined) {
+      obj.endTime = message.endTime;
     }
-    if (message.volume) {
-      const entries = globalThis.Object.entries(message.volume) as [string, Usage][];
-      if (entries.length > 0) {
-        obj.volume = {};
-        entries.forEach(([k, v]) => {
-          obj.volume[k] = Usage.toJSON(v);
-        });
-      }
+    if (message.hours !== 0) {
+      obj.hours = floatToJson(message.hours);
+    }
+    if (message.vcpuHours !== 0) {
+      obj.vcpuHours = floatToJson(message.vcpuHours);
+    }
+    if (message.ramMibHours !== 0) {
+      obj.ramMibHours = floatToJson(message.ramMibHours);
+    }
+    if (message.diskGibHours !== 0) {
+      obj.diskGibHours = floatToJson(message.diskGibHours);
+    }
+    if (message.instances?.length) {
+      obj.instances = message.instances.map((e) => InstanceUsage.toJSON(e));
     }
     return obj;
   },
 
-  create(base?: DeepPartial<ProjectLimits>): ProjectLimits {
-    return ProjectLimits.fromPartial(base ?? {});
+  create(base?: DeepPartial<ProjectUsage>): ProjectUsage {
+    return ProjectUsage.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<ProjectLimits>): ProjectLimits {
-    const message = createBaseProjectLimits();
+  fromPartial(object: DeepPartial<ProjectUsage>): ProjectUsage {
+    const message = createBaseProjectUsage();
     message.projectId = object.projectId ?? "";
     message.projectName = object.projectName ?? "";
-    message.compute = (globalThis.Object.entries(object.compute ?? {}) as [string, Usage][]).reduce(
-      (acc: { [key: string]: Usage }, [key, value]: [string, Usage]) => {
-        if (value !== undefined) {
-          acc[key] = Usage.fromPartial(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    message.network = (globalThis.Object.entries(object.network ?? {}) as [string, Usage][]).reduce(
-      (acc: { [key: string]: Usage }, [key, value]: [string, Usage]) => {
-        if (value !== undefined) {
-          acc[key] = Usage.fromPartial(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    message.volume = (globalThis.Object.entries(object.volume ?? {}) as [string, Usage][]).reduce(
-      (acc: { [key: string]: Usage }, [key, value]: [string, Usage]) => {
-        if (value !== undefined) {
-          acc[key] = Usage.fromPartial(value);
-        }
-        return acc;
-      },
-      {},
-    );
+    message.startTime = object.startTime ?? undefined;
+    message.endTime = object.endTime ?? undefined;
+    message.hours = object.hours ?? 0;
+    message.vcpuHours = object.vcpuHours ?? 0;
+    message.ramMibHours = object.ramMibHours ?? 0;
+    message.diskGibHours = object.diskGibHours ?? 0;
+    message.instances = object.instances?.map((e) => InstanceUsage.fromPartial(e)) || [];
     return message;
   },
 };
 
-function createBaseProjectLimits_ComputeEntry(): ProjectLimits_ComputeEntry {
-  return { key: "", value: undefined };
+function createBaseInstanceUsage(): InstanceUsage {
+  return { instanceId: "", instanceName: "", flavorId: "", status: "", hours: 0, vcpus: 0, ramMib: 0, diskGib: 0 };
 }
 
-export const ProjectLimits_ComputeEntry: MessageFns<ProjectLimits_ComputeEntry> = {
-  encode(message: ProjectLimits_ComputeEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.key !== "") {
-      writer.uint32(10).string(message.key);
+export const InstanceUsage: MessageFns<InstanceUsage> = {
+  encode(message: InstanceUsage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.instanceId !== "") {
+      writer.uint32(10).string(message.instanceId);
     }
-    if (message.value !== undefined) {
-      Usage.encode(message.value, writer.uint32(18).fork()).join();
+    if (message.instanceName !== "") {
+      writer.uint32(18).string(message.instanceName);
+    }
+    if (message.flavorId !== "") {
+      writer.uint32(26).string(message.flavorId);
+    }
+    if (message.status !== "") {
+      writer.uint32(34).string(message.status);
+    }
+    if (message.hours !== 0) {
+      writer.uint32(41).double(message.hours);
+    }
+    if (message.vcpus !== 0) {
+      writer.uint32(48).int32(message.vcpus);
+    }
+    if (message.ramMib !== 0) {
+      writer.uint32(56).int32(message.ramMib);
+    }
+    if (message.diskGib !== 0) {
+      writer.uint32(64).int32(message.diskGib);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): ProjectLimits_ComputeEntry {
+  decode(input: BinaryReader | Uint8Array, length?: number): InstanceUsage {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1400,7 +1326,7 @@ export const ProjectLimits_ComputeEntry: MessageFns<ProjectLimits_ComputeEntry> 
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseProjectLimits_ComputeEntry();
+      const message = createBaseInstanceUsage();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1409,7 +1335,7 @@ export const ProjectLimits_ComputeEntry: MessageFns<ProjectLimits_ComputeEntry> 
               break;
             }
 
-            message.key = reader.string();
+            message.instanceId = reader.string();
             continue;
           }
           case 2: {
@@ -1417,7 +1343,55 @@ export const ProjectLimits_ComputeEntry: MessageFns<ProjectLimits_ComputeEntry> 
               break;
             }
 
-            message.value = Usage.decode(reader, reader.uint32());
+            message.instanceName = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.flavorId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.status = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.hours = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.vcpus = reader.int32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.ramMib = reader.int32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.diskGib = reader.int32();
             continue;
           }
         }
@@ -1432,201 +1406,81 @@ export const ProjectLimits_ComputeEntry: MessageFns<ProjectLimits_ComputeEntry> 
     }
   },
 
-  fromJSON(object: any): ProjectLimits_ComputeEntry {
+  fromJSON(object: any): InstanceUsage {
     return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? Usage.fromJSON(object.value) : undefined,
+      instanceId: isSet(object.instanceId)
+        ? globalThis.String(object.instanceId)
+        : isSet(object.instance_id)
+        ? globalThis.String(object.instance_id)
+        : "",
+      instanceName: isSet(object.instanceName)
+        ? globalThis.String(object.instanceName)
+        : isSet(object.instance_name)
+        ? globalThis.String(object.instance_name)
+        : "",
+      flavorId: isSet(object.flavorId)
+        ? globalThis.String(object.flavorId)
+        : isSet(object.flavor_id)
+        ? globalThis.String(object.flavor_id)
+        : "",
+      status: isSet(object.status) ? globalThis.String(object.status) : "",
+      hours: isSet(object.hours) ? globalThis.Number(object.hours) : 0,
+      vcpus: isSet(object.vcpus) ? globalThis.Number(object.vcpus) : 0,
+      ramMib: isSet(object.ramMib)
+        ? globalThis.Number(object.ramMib)
+        : isSet(object.ram_mib)
+        ? globalThis.Number(object.ram_mib)
+        : 0,
+      diskGib: isSet(object.diskGib)
+        ? globalThis.Number(object.diskGib)
+        : isSet(object.disk_gib)
+        ? globalThis.Number(object.disk_gib)
+        : 0,
     };
   },
 
-  toJSON(message: ProjectLimits_ComputeEntry): unknown {
+  toJSON(message: InstanceUsage): unknown {
     const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
+    if (message.instanceId !== "") {
+      obj.instanceId = message.instanceId;
     }
-    if (message.value !== undefined) {
-      obj.value = Usage.toJSON(message.value);
+    if (message.instanceName !== "") {
+      obj.instanceName = message.instanceName;
+    }
+    if (message.flavorId !== "") {
+      obj.flavorId = message.flavorId;
+    }
+    if (message.status !== "") {
+      obj.status = message.status;
+    }
+    if (message.hours !== 0) {
+      obj.hours = floatToJson(message.hours);
+    }
+    if (message.vcpus !== 0) {
+      obj.vcpus = Math.round(message.vcpus);
+    }
+    if (message.ramMib !== 0) {
+      obj.ramMib = Math.round(message.ramMib);
+    }
+    if (message.diskGib !== 0) {
+      obj.diskGib = Math.round(message.diskGib);
     }
     return obj;
   },
 
-  create(base?: DeepPartial<ProjectLimits_ComputeEntry>): ProjectLimits_ComputeEntry {
-    return ProjectLimits_ComputeEntry.fromPartial(base ?? {});
+  create(base?: DeepPartial<InstanceUsage>): InstanceUsage {
+    return InstanceUsage.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<ProjectLimits_ComputeEntry>): ProjectLimits_ComputeEntry {
-    const message = createBaseProjectLimits_ComputeEntry();
-    message.key = object.key ?? "";
-    message.value = (object.value !== undefined && object.value !== null) ? Usage.fromPartial(object.value) : undefined;
-    return message;
-  },
-};
-
-function createBaseProjectLimits_NetworkEntry(): ProjectLimits_NetworkEntry {
-  return { key: "", value: undefined };
-}
-
-export const ProjectLimits_NetworkEntry: MessageFns<ProjectLimits_NetworkEntry> = {
-  encode(message: ProjectLimits_NetworkEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.key !== "") {
-      writer.uint32(10).string(message.key);
-    }
-    if (message.value !== undefined) {
-      Usage.encode(message.value, writer.uint32(18).fork()).join();
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): ProjectLimits_NetworkEntry {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseProjectLimits_NetworkEntry();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.key = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.value = Usage.decode(reader, reader.uint32());
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(object: any): ProjectLimits_NetworkEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? Usage.fromJSON(object.value) : undefined,
-    };
-  },
-
-  toJSON(message: ProjectLimits_NetworkEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== undefined) {
-      obj.value = Usage.toJSON(message.value);
-    }
-    return obj;
-  },
-
-  create(base?: DeepPartial<ProjectLimits_NetworkEntry>): ProjectLimits_NetworkEntry {
-    return ProjectLimits_NetworkEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ProjectLimits_NetworkEntry>): ProjectLimits_NetworkEntry {
-    const message = createBaseProjectLimits_NetworkEntry();
-    message.key = object.key ?? "";
-    message.value = (object.value !== undefined && object.value !== null) ? Usage.fromPartial(object.value) : undefined;
-    return message;
-  },
-};
-
-function createBaseProjectLimits_VolumeEntry(): ProjectLimits_VolumeEntry {
-  return { key: "", value: undefined };
-}
-
-export const ProjectLimits_VolumeEntry: MessageFns<ProjectLimits_VolumeEntry> = {
-  encode(message: ProjectLimits_VolumeEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.key !== "") {
-      writer.uint32(10).string(message.key);
-    }
-    if (message.value !== undefined) {
-      Usage.encode(message.value, writer.uint32(18).fork()).join();
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): ProjectLimits_VolumeEntry {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseProjectLimits_VolumeEntry();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.key = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.value = Usage.decode(reader, reader.uint32());
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(object: any): ProjectLimits_VolumeEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? Usage.fromJSON(object.value) : undefined,
-    };
-  },
-
-  toJSON(message: ProjectLimits_VolumeEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== undefined) {
-      obj.value = Usage.toJSON(message.value);
-    }
-    return obj;
-  },
-
-  create(base?: DeepPartial<ProjectLimits_VolumeEntry>): ProjectLimits_VolumeEntry {
-    return ProjectLimits_VolumeEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ProjectLimits_VolumeEntry>): ProjectLimits_VolumeEntry {
-    const message = createBaseProjectLimits_VolumeEntry();
-    message.key = object.key ?? "";
-    message.value = (object.value !== undefined && object.value !== null) ? Usage.fromPartial(object.value) : undefined;
+  fromPartial(object: DeepPartial<InstanceUsage>): InstanceUsage {
+    const message = createBaseInstanceUsage();
+    message.instanceId = object.instanceId ?? "";
+    message.instanceName = object.instanceName ?? "";
+    message.flavorId = object.flavorId ?? "";
+    message.status = object.status ?? "";
+    message.hours = object.hours ?? 0;
+    message.vcpus = object.vcpus ?? 0;
+    message.ramMib = object.ramMib ?? 0;
+    message.diskGib = object.diskGib ?? 0;
     return message;
   },
 };
@@ -1912,6 +1766,10 @@ export const Hypervisor: MessageFns<Hypervisor> = {
     return message;
   },
 };
+
+function floatToJson(value: number | null | undefined): number | string | null | undefined {
+  return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;
+}
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
 

@@ -18,6 +18,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import {
   ConsoleLog,
   Hypervisor,
@@ -27,7 +28,7 @@ import {
   InstanceVolume,
   KeyPair,
   NewKeyPair,
-  ProjectLimits,
+  ProjectUsage,
 } from "./compute.ts";
 import { Flavor, Instance } from "./openstack.ts";
 
@@ -322,10 +323,16 @@ export interface DeleteFlavorResponse {
   message: string;
 }
 
-/** Which project. */
-export interface GetLimitsRequest {
+/** Whose servers, and when. */
+export interface GetUsageRequest {
   /** By id or name; the caller's own if empty. */
   projectId: string;
+  /** Where the stretch begins; 30 days before its end if not set. */
+  startTime:
+    | string
+    | undefined;
+  /** Where it ends; now if not set. */
+  endTime: string | undefined;
 }
 
 /** Which hypervisors. */
@@ -3661,19 +3668,25 @@ export const DeleteFlavorResponse: MessageFns<DeleteFlavorResponse> = {
   },
 };
 
-function createBaseGetLimitsRequest(): GetLimitsRequest {
-  return { projectId: "" };
+function createBaseGetUsageRequest(): GetUsageRequest {
+  return { projectId: "", startTime: undefined, endTime: undefined };
 }
 
-export const GetLimitsRequest: MessageFns<GetLimitsRequest> = {
-  encode(message: GetLimitsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const GetUsageRequest: MessageFns<GetUsageRequest> = {
+  encode(message: GetUsageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.projectId !== "") {
       writer.uint32(10).string(message.projectId);
+    }
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(18).fork()).join();
+    }
+    if (message.endTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.endTime), writer.uint32(26).fork()).join();
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): GetLimitsRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): GetUsageRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -3682,7 +3695,7 @@ export const GetLimitsRequest: MessageFns<GetLimitsRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseGetLimitsRequest();
+      const message = createBaseGetUsageRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -3692,6 +3705,22 @@ export const GetLimitsRequest: MessageFns<GetLimitsRequest> = {
             }
 
             message.projectId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.endTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -3706,30 +3735,48 @@ export const GetLimitsRequest: MessageFns<GetLimitsRequest> = {
     }
   },
 
-  fromJSON(object: any): GetLimitsRequest {
+  fromJSON(object: any): GetUsageRequest {
     return {
       projectId: isSet(object.projectId)
         ? globalThis.String(object.projectId)
         : isSet(object.project_id)
         ? globalThis.String(object.project_id)
         : "",
+      startTime: isSet(object.startTime)
+        ? globalThis.String(object.startTime)
+        : isSet(object.start_time)
+        ? globalThis.String(object.start_time)
+        : undefined,
+      endTime: isSet(object.endTime)
+        ? globalThis.String(object.endTime)
+        : isSet(object.end_time)
+        ? globalThis.String(object.end_time)
+        : undefined,
     };
   },
 
-  toJSON(message: GetLimitsRequest): unknown {
+  toJSON(message: GetUsageRequest): unknown {
     const obj: any = {};
     if (message.projectId !== "") {
       obj.projectId = message.projectId;
     }
+    if (message.startTime !== undefined) {
+      obj.startTime = message.startTime;
+    }
+    if (message.endTime !== undefined) {
+      obj.endTime = message.endTime;
+    }
     return obj;
   },
 
-  create(base?: DeepPartial<GetLimitsRequest>): GetLimitsRequest {
-    return GetLimitsRequest.fromPartial(base ?? {});
+  create(base?: DeepPartial<GetUsageRequest>): GetUsageRequest {
+    return GetUsageRequest.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<GetLimitsRequest>): GetLimitsRequest {
-    const message = createBaseGetLimitsRequest();
+  fromPartial(object: DeepPartial<GetUsageRequest>): GetUsageRequest {
+    const message = createBaseGetUsageRequest();
     message.projectId = object.projectId ?? "";
+    message.startTime = object.startTime ?? undefined;
+    message.endTime = object.endTime ?? undefined;
     return message;
   },
 };
@@ -3920,7 +3967,7 @@ export const ListHypervisorsResponse: MessageFns<ListHypervisorsResponse> = {
 
 /**
  * What can be done to Nova's servers beside making, starting and stopping them, and what belongs to Nova otherwise: key
- * pairs, flavors, limits, hosts. A user reaches what lies in the user's own projects, an admin everything; for everyone
+ * pairs, flavors, usage, hosts. A user reaches what lies in the user's own projects, an admin everything; for everyone
  * else it does not exist (NOT_FOUND). A change of state is asked for and answered at once: task_state of the answer tells
  * what is under way. Asking for a state that a server is in already changes nothing.
  */
@@ -4280,17 +4327,18 @@ export const ComputeServiceService = {
     responseDeserialize: (value: Buffer): DeleteFlavorResponse => DeleteFlavorResponse.decode(value),
   },
   /**
-   * Returns what a project may use and uses; the caller's own if none is named. Errors: NOT_FOUND, also if the caller has no
-   * project yet.
+   * Returns what a project's servers took in a stretch of time; the caller's own project if none is named. Where all users
+   * share one project, only servers that still exist are counted. What may be used is told by GetQuotaUsage. Errors:
+   * NOT_FOUND, also if the caller has no project yet, INVALID_ARGUMENT.
    */
-  getLimits: {
-    path: "/pucp.openstack.v1.ComputeService/GetLimits" as const,
+  getUsage: {
+    path: "/pucp.openstack.v1.ComputeService/GetUsage" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: GetLimitsRequest): Buffer => Buffer.from(GetLimitsRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): GetLimitsRequest => GetLimitsRequest.decode(value),
-    responseSerialize: (value: ProjectLimits): Buffer => Buffer.from(ProjectLimits.encode(value).finish()),
-    responseDeserialize: (value: Buffer): ProjectLimits => ProjectLimits.decode(value),
+    requestSerialize: (value: GetUsageRequest): Buffer => Buffer.from(GetUsageRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetUsageRequest => GetUsageRequest.decode(value),
+    responseSerialize: (value: ProjectUsage): Buffer => Buffer.from(ProjectUsage.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ProjectUsage => ProjectUsage.decode(value),
   },
   /** Lists hypervisors by name. Errors: FAILED_PRECONDITION if the configured credentials are not told about them. */
   listHypervisors: {
@@ -4404,10 +4452,11 @@ export interface ComputeServiceServer extends UntypedServiceImplementation {
    */
   deleteFlavor: handleUnaryCall<DeleteFlavorRequest, DeleteFlavorResponse>;
   /**
-   * Returns what a project may use and uses; the caller's own if none is named. Errors: NOT_FOUND, also if the caller has no
-   * project yet.
+   * Returns what a project's servers took in a stretch of time; the caller's own project if none is named. Where all users
+   * share one project, only servers that still exist are counted. What may be used is told by GetQuotaUsage. Errors:
+   * NOT_FOUND, also if the caller has no project yet, INVALID_ARGUMENT.
    */
-  getLimits: handleUnaryCall<GetLimitsRequest, ProjectLimits>;
+  getUsage: handleUnaryCall<GetUsageRequest, ProjectUsage>;
   /** Lists hypervisors by name. Errors: FAILED_PRECONDITION if the configured credentials are not told about them. */
   listHypervisors: handleUnaryCall<ListHypervisorsRequest, ListHypervisorsResponse>;
 }
@@ -4916,23 +4965,24 @@ export interface ComputeServiceClient extends Client {
     callback: (error: ServiceError | null, response: DeleteFlavorResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Returns what a project may use and uses; the caller's own if none is named. Errors: NOT_FOUND, also if the caller has no
-   * project yet.
+   * Returns what a project's servers took in a stretch of time; the caller's own project if none is named. Where all users
+   * share one project, only servers that still exist are counted. What may be used is told by GetQuotaUsage. Errors:
+   * NOT_FOUND, also if the caller has no project yet, INVALID_ARGUMENT.
    */
-  getLimits(
-    request: GetLimitsRequest,
-    callback: (error: ServiceError | null, response: ProjectLimits) => void,
+  getUsage(
+    request: GetUsageRequest,
+    callback: (error: ServiceError | null, response: ProjectUsage) => void,
   ): ClientUnaryCall;
-  getLimits(
-    request: GetLimitsRequest,
+  getUsage(
+    request: GetUsageRequest,
     metadata: Metadata,
-    callback: (error: ServiceError | null, response: ProjectLimits) => void,
+    callback: (error: ServiceError | null, response: ProjectUsage) => void,
   ): ClientUnaryCall;
-  getLimits(
-    request: GetLimitsRequest,
+  getUsage(
+    request: GetUsageRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: ProjectLimits) => void,
+    callback: (error: ServiceError | null, response: ProjectUsage) => void,
   ): ClientUnaryCall;
   /** Lists hypervisors by name. Errors: FAILED_PRECONDITION if the configured credentials are not told about them. */
   listHypervisors(
@@ -4969,6 +5019,19 @@ export type DeepPartial<T> = T extends Builtin ? T
   : T extends { $case: string; value: unknown } ? { $case: T["$case"]; value?: DeepPartial<T["value"]> }
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
+
+function toTimestamp(dateStr: string): Timestamp {
+  const date = new globalThis.Date(dateStr);
+  const seconds = Math.trunc(date.getTime() / 1_000);
+  const nanos = (date.getTime() % 1_000) * 1_000_000;
+  return { seconds, nanos };
+}
+
+function fromTimestamp(t: Timestamp): string {
+  let millis = (t.seconds || 0) * 1_000;
+  millis += (t.nanos || 0) / 1_000_000;
+  return new globalThis.Date(millis).toISOString();
+}
 
 function isObject(value: any): boolean {
   return typeof value === "object" && value !== null;
