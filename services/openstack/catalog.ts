@@ -1,4 +1,5 @@
-// What the cloud offers: images, flavors, zones. Read by everyone and changed seldom, so kept for a minute.
+// What the cloud offers: images, flavors, zones, and how much of it a project may use. Read by everyone and
+// changed seldom, so kept for a minute; what this process changes is forgotten at once.
 
 import { createCache } from '#common/cache.ts';
 import type { Metrics } from '#common/metrics.ts';
@@ -6,11 +7,12 @@ import type { Cloud } from './api/cloud.ts';
 import type { Image } from './api/glance.ts';
 import type { AvailabilityZone, NovaFlavor } from './api/nova.ts';
 import type { CallContext } from './api/settings.ts';
+import { createQuotaReader, type QuotaReader, shared } from './quota-cache.ts';
 
 /** An image that servers can boot from; Glance allows images without a name. */
 export type BootImage = Image & { readonly name: string };
 
-export type Catalog = {
+export type Catalog = QuotaReader & {
   /** Active images that a project may use, the newest of a name first. Every project sees public and community ones. */
   images(projectId: string | undefined, context: CallContext): Promise<readonly BootImage[]>;
   /** The next reader asks the cloud anew. */
@@ -27,17 +29,23 @@ const TTL_MS = 60_000;
 export function createCatalog({ cloud, metrics }: { cloud: Cloud; metrics: Metrics }): Catalog {
   const home = cloud.project('home');
   const cache = <V extends {}>(name: string) => createCache<V>({ name, max: 2, ttlMs: TTL_MS, metrics });
-  const images = cache<BootImage[]>('images');
+  const images = cache<Image[]>('images');
   const flavors = cache<NovaFlavor[]>('flavors');
   const zones = cache<AvailabilityZone[]>('zones');
 
+  cloud.onChange((change) => {
+    if (change.service === 'glance') images.clear();
+    if (change.service === 'nova' && change.route.startsWith('/flavors')) flavors.clear();
+  });
+
   return {
+    ...createQuotaReader({ cloud, metrics }),
     async images(projectId, context) {
       // One list for all: an administrator's has every project's images in it, so that it is filtered here.
-      const all = await images.get('', async () =>
-        bootable(await home.glance.listImages({ status: 'active' }, shared(context))),
-      );
-      return all.filter(
+      const all = await images.get('', () => home.glance.listImages({}, shared(context)));
+      // A snapshot becomes active when Nova is done with it: whoever looks next must see it.
+      if (all.some(isComing)) images.delete('');
+      return bootable(all).filter(
         ({ visibility, owner }) =>
           visibility === 'public' || visibility === 'community' || owner === projectId,
       );
@@ -57,9 +65,15 @@ export function createCatalog({ cloud, metrics }: { cloud: Cloud; metrics: Metri
   };
 }
 
-/** Several callers wait for one list: none of them ends it by leaving. The client's own time limit does. */
-function shared(context: CallContext): CallContext {
-  return { requestId: context.requestId, signal: AbortSignal.timeout(60_000) };
+/** An upload or a snapshot that never ends is not waited for. */
+const COMING_MS = 1_800_000;
+
+function isComing({ status, created_at }: Image): boolean {
+  return ['queued', 'saving', 'uploading', 'importing'].includes(status) && ageMs(created_at) < COMING_MS;
+}
+
+function ageMs(time: string): number {
+  return Date.now() - Date.parse(time);
 }
 
 function bootable(all: readonly Image[]): BootImage[] {

@@ -63,7 +63,7 @@ export async function startOpenstack(
     const revocations = followRevocations({ authUrl: config.authServiceUrl, identity, log });
     closers.push(() => revocations.close());
 
-    const cloud = createCloud(cloudSettings(config.cloud), { log, ...observeCloud(metrics, log) });
+    const cloud = createCloud(cloudSettings(config.cloud), { log, ...observeCloud(metrics, config.cloud) });
     closers.push(() => cloud.close());
     const { authUrl, regionName = '' } = config.cloud;
     const watch = watchCloud({ cloud, authUrl, region: regionName });

@@ -85,7 +85,7 @@ export function createCloud(settings: CloudSettings, deps: WireDeps): Cloud {
   const projects = new Map<string, ProjectClients>();
 
   function createProject(scope: Scope): ProjectClients {
-    const session = createSession({ settings, scope, wire, closed: closing.signal });
+    const session = createSession({ settings, scope, wire, closed: closing.signal, onToken: deps.onToken });
     const client = (service: ServiceName) =>
       createServiceClient({ service, settings, session, wire, versions: versions[service] });
     return {

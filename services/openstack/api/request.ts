@@ -28,6 +28,11 @@ export type ServiceCall = {
   readonly what: string;
   /** The microversion whose shapes are meant; the service's oldest if not set. */
   readonly feature?: Feature | undefined;
+  /**
+   * The service goes on with our token for long after it has answered, as with a snapshot, or reads a long upload: the
+   * token then has at least half its life left. Clouds before service tokens (Pike) end such work when the token ends.
+   */
+  readonly isLong?: boolean | undefined;
 };
 
 export type ServiceClient = {
@@ -104,7 +109,7 @@ export function createServiceClient(options: RequestOptions): ServiceClient {
       );
       return answer.body;
     };
-    const token = await session.token(context);
+    const token = await (call.isLong ? session.lastingToken(context) : session.token(context));
     try {
       return await attempt(token);
     } catch (error) {

@@ -49,10 +49,12 @@ export type SessionOptions = {
   readonly wire: Wire;
   /** Ends a renewal when the cloud is closed. No caller's signal does: others wait for the same token. */
   readonly closed: AbortSignal;
+  readonly onToken?: ((result: 'hit' | 'miss') => void) | undefined;
   readonly now?: () => number;
 };
 
-export function createSession({ settings, scope, wire, closed, now = Date.now }: SessionOptions): Session {
+export function createSession(options: SessionOptions): Session {
+  const { settings, scope, wire, closed, onToken, now = Date.now } = options;
   let current: Token | undefined;
   const fetchToken = createSingleFlight(async () => {
     current = await authenticate();
@@ -89,7 +91,9 @@ export function createSession({ settings, scope, wire, closed, now = Date.now }:
   }
 
   async function tokenGoodUntil(pick: (token: Token) => number, context: CallContext): Promise<Token> {
-    if (current !== undefined && now() < pick(current)) return current;
+    const isAtHand = current !== undefined && now() < pick(current);
+    onToken?.(isAtHand ? 'hit' : 'miss');
+    if (current !== undefined && isAtHand) return current;
     const old = current;
     try {
       return await fetchToken(context.signal);

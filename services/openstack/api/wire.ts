@@ -46,6 +46,8 @@ export type WireDeps = {
   readonly log: Log;
   readonly onCall?: ((call: CallRecord) => void) | undefined;
   readonly onBreaker?: ((service: ServiceName, state: BreakerState) => void) | undefined;
+  /** Whether a token that was needed was at hand, or is asked for or waited for. */
+  readonly onToken?: ((result: 'hit' | 'miss') => void) | undefined;
 };
 
 export function createWire(settings: CloudSettings, { log, onCall, onBreaker }: WireDeps): Wire {
@@ -98,7 +100,16 @@ export function createWire(settings: CloudSettings, { log, onCall, onBreaker }: 
       const { service, method, route } = call;
       const record = { service, method, route, status, ms, requestId, cloudRequestId, reason };
       log.debug(
-        { service_name: service, method, route, status, ms: Math.round(ms), request_id: requestId, reason },
+        {
+          cloud_service: service,
+          method,
+          route,
+          status,
+          ms: Math.round(ms),
+          request_id: requestId,
+          cloud_request_id: cloudRequestId,
+          reason,
+        },
         'called OpenStack',
       );
       onCall?.(record);

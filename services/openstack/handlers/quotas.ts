@@ -2,20 +2,17 @@
 
 import type { Handlers } from '#common/rpc-server.ts';
 import type { OpenstackServiceServer } from '#proto/pucp/openstack/v1/openstack_service.ts';
-import { optional } from '../project-contents.ts';
 import { callContext, type Deps } from './deps.ts';
 
-export function quotaHandlers({ cloud, tenancy }: Deps): Pick<Handlers<OpenstackServiceServer>, 'getQuotas'> {
-  const { nova, neutron, cinder } = cloud.project('home');
+export function quotaHandlers({
+  catalog,
+  tenancy,
+}: Deps): Pick<Handlers<OpenstackServiceServer>, 'getQuotas'> {
   return {
     async getQuotas(request, context) {
       const within = callContext(context);
       const { projectId } = await tenancy.named(context.caller, request.projectId, within);
-      const [compute, network, volume] = await Promise.all([
-        nova.getQuotas(projectId, within),
-        neutron.getQuotas(projectId, within),
-        optional(cinder.getQuotas(projectId, within)),
-      ]);
+      const { compute, network, volume } = await catalog.quotas(projectId, within);
       return {
         compute: {
           ...numbersOf(compute),
