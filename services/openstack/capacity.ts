@@ -6,7 +6,8 @@ import type { ZoneCapacity } from '#proto/pucp/openstack/v1/openstack_service.ts
 import type { Host } from '#proto/pucp/slice/v1/capacity.ts';
 import { Infrastructure } from '#proto/pucp/slice/v1/slice.ts';
 import type { ProjectClients } from './api/cloud.ts';
-import type { AvailabilityZone, Hypervisor, NovaFlavor } from './api/nova.ts';
+import type { AvailabilityZone, Hypervisor } from './api/nova.ts';
+import type { NovaFlavor } from './api/nova-flavors.ts';
 import type { CallContext } from './api/settings.ts';
 import type { Catalog } from './catalog.ts';
 import type { OpenstackConfig } from './config.ts';

@@ -5,7 +5,8 @@ import { createCache } from '#common/cache.ts';
 import type { Metrics } from '#common/metrics.ts';
 import type { Cloud } from './api/cloud.ts';
 import type { Image } from './api/glance.ts';
-import type { AvailabilityZone, NovaFlavor } from './api/nova.ts';
+import type { AvailabilityZone } from './api/nova.ts';
+import type { NovaFlavor } from './api/nova-flavors.ts';
 import type { CallContext } from './api/settings.ts';
 import { createQuotaReader, type QuotaReader, shared } from './quota-cache.ts';
 

@@ -3,7 +3,7 @@
 import { Failure } from '#common/errors.ts';
 import type { ProjectClients } from './api/cloud.ts';
 import type { NeutronNetwork } from './api/neutron-types.ts';
-import type { NovaFlavor } from './api/nova.ts';
+import type { NovaFlavor } from './api/nova-flavors.ts';
 import type { CallContext } from './api/settings.ts';
 import type { BootImage, Catalog } from './catalog.ts';
 import type { OpenstackConfig } from './config.ts';

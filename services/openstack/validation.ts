@@ -4,7 +4,7 @@
 import type { FieldViolation } from '#common/errors.ts';
 import type { Scope, ValidateResponse, Violation } from '#proto/pucp/driver/v1/driver_service.ts';
 import type { Resource, ServerSpec } from '#proto/pucp/driver/v1/resource.ts';
-import type { NovaFlavor } from './api/nova.ts';
+import type { NovaFlavor } from './api/nova-flavors.ts';
 import type { CallContext } from './api/settings.ts';
 import type { BootImage } from './catalog.ts';
 import { createOffers, type OfferDeps } from './offers.ts';

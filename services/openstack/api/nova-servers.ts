@@ -33,6 +33,8 @@ export type Server = {
   readonly created: string;
   readonly updated: string;
   readonly key_name: string | null;
+  /** Whether administrators alone may change it. */
+  readonly locked: boolean;
   readonly fault?: { readonly code?: number; readonly message?: string };
   readonly 'OS-EXT-AZ:availability_zone': string;
   readonly 'OS-EXT-STS:task_state': string | null;
@@ -45,6 +47,9 @@ export type Server = {
   readonly 'os-extended-volumes:volumes_attached': readonly { readonly id: string }[];
   readonly security_groups?: readonly { readonly name: string }[];
 };
+
+/** Keys and values of at most 255 characters. */
+export type ServerMetadata = Readonly<Record<string, string>>;
 
 export type ServerAddress = {
   readonly version: 4 | 6;
@@ -220,6 +225,7 @@ export function createServers(client: ServiceClient) {
           path: path`/servers/${serverId}/os-volume_attachments`,
           json: { volumeAttachment: { volumeId, device } },
           what: `attach volume ${volumeId} to server ${serverId}`,
+          isLong: true,
         },
         context,
       ),

@@ -1,7 +1,10 @@
-// Nova: what a project may use and what the hosts have. Servers themselves are in `nova-servers.ts`.
+// Nova: what a project may use and used, and what the hosts have. Servers, flavors and key pairs have files of their own.
 // Reference: https://docs.openstack.org/api-ref/compute/
 
 import type { Feature } from './microversions.ts';
+import { createFlavors } from './nova-flavors.ts';
+import { createKeypairs } from './nova-keypairs.ts';
+import { createServerActions } from './nova-server-actions.ts';
 import { createServers } from './nova-servers.ts';
 import { path } from './path.ts';
 import type { ServiceClient } from './request.ts';
@@ -9,21 +12,6 @@ import type { CallContext } from './settings.ts';
 
 /** From 2.53 on hypervisors have UUIDs; from 2.88 on they no longer tell what they have and use. */
 const HYPERVISORS: Feature = { name: 'hypervisors by UUID', version: '2.53', release: 'Pike' };
-
-export type NovaFlavor = {
-  readonly id: string;
-  readonly name: string;
-  readonly vcpus: number;
-  /** MiB. */
-  readonly ram: number;
-  /** GiB; 0 means as large as the image. */
-  readonly disk: number;
-  /** MiB, or empty for none. */
-  readonly swap: number | '';
-  readonly 'OS-FLV-EXT-DATA:ephemeral': number;
-  readonly 'os-flavor-access:is_public': boolean;
-  readonly 'OS-FLV-DISABLED:disabled'?: boolean;
-};
 
 export type AvailabilityZone = {
   readonly zoneName: string;
@@ -73,21 +61,33 @@ export type ComputeLimits = {
   readonly totalRAMUsed: number;
 };
 
-export type Keypair = { readonly name: string; readonly public_key: string; readonly fingerprint: string };
+/** What the servers of a project took in a stretch of time; those deleted since included. */
+export type ServerUsage = {
+  readonly instance_id: string;
+  readonly name: string;
+  /** The flavor's name. */
+  readonly flavor: string;
+  readonly hours: number;
+  readonly vcpus: number;
+  readonly memory_mb: number;
+  readonly local_gb: number;
+  /** The status in lower case, or `terminated`. */
+  readonly state: string;
+};
 
 export type Nova = ReturnType<typeof createNova>;
 
 export function createNova(client: ServiceClient) {
   return {
     ...createServers(client),
+    ...createServerActions(client),
+    ...createFlavors(client),
+    ...createKeypairs(client),
 
     async ping(context: CallContext): Promise<void> {
       const query = { limit: 1 };
       await client.item('flavors', { path: path`/flavors`, query, what: 'list flavors' }, context);
     },
-
-    listFlavors: (context: CallContext) =>
-      client.list<NovaFlavor>('flavors', { path: path`/flavors/detail`, what: 'list flavors' }, context),
 
     listAvailabilityZones: (context: CallContext) =>
       client.list<AvailabilityZone>(
@@ -150,35 +150,28 @@ export function createNova(client: ServiceClient) {
         context,
       ),
 
+    /** Between two moments in UTC, such as `2026-01-31T12:00:00`. */
+    async listUsage(
+      { projectId, start, end }: { projectId: string; start: string; end: string },
+      context: CallContext,
+    ): Promise<readonly ServerUsage[]> {
+      const { server_usages: usages } = await client.item<{ server_usages?: readonly ServerUsage[] }>(
+        'tenant_usage',
+        {
+          path: path`/os-simple-tenant-usage/${projectId}`,
+          query: { start, end },
+          what: `tell the usage of project ${projectId}`,
+        },
+        context,
+      );
+      // Absent if there was no server at all.
+      return usages ?? [];
+    },
+
     /** Of the project that the token is scoped to; reservations count as used. */
     async getLimits(context: CallContext): Promise<ComputeLimits> {
       const call = { path: path`/limits`, query: { reserved: 1 }, what: 'tell the limits of the project' };
       return (await client.item<{ absolute: ComputeLimits }>('limits', call, context)).absolute;
     },
-
-    /** Of the configured user: key pairs belong to users, not to projects. */
-    async listKeypairs(context: CallContext): Promise<readonly Keypair[]> {
-      const call = { path: path`/os-keypairs`, what: 'list key pairs' };
-      const wrapped = await client.list<{ keypair: Keypair }>('keypairs', call, context);
-      return wrapped.map((one) => one.keypair);
-    },
-
-    importKeypair: (keypair: { name: string; public_key: string }, context: CallContext) =>
-      client.item<Keypair>(
-        'keypair',
-        {
-          method: 'POST',
-          path: path`/os-keypairs`,
-          json: { keypair },
-          what: `import the key pair "${keypair.name}"`,
-        },
-        context,
-      ),
-
-    deleteKeypair: (name: string, context: CallContext) =>
-      client.send(
-        { method: 'DELETE', path: path`/os-keypairs/${name}`, what: `delete the key pair "${name}"` },
-        context,
-      ),
   };
 }

@@ -7,7 +7,7 @@ import type {
   OpenstackServiceServer,
 } from '#proto/pucp/openstack/v1/openstack_service.ts';
 import type { NeutronNetwork } from '../api/neutron-types.ts';
-import type { NovaFlavor } from '../api/nova.ts';
+import type { NovaFlavor } from '../api/nova-flavors.ts';
 import type { BootImage } from '../catalog.ts';
 import { isSliceId, serverLabels } from '../marks.ts';
 import { resolve, unknownName } from '../names.ts';
