@@ -14,6 +14,10 @@ import {
   type OpenstackServiceServer,
   OpenstackServiceService,
 } from '#proto/pucp/openstack/v1/openstack_service.ts';
+import {
+  type StorageServiceServer,
+  StorageServiceService,
+} from '#proto/pucp/openstack/v1/storage_service.ts';
 import { createCloud } from './api/cloud.ts';
 import type { KeystoneProject } from './api/keystone.ts';
 import { createCatalog } from './catalog.ts';
@@ -22,6 +26,7 @@ import { cloudSettings, type OpenstackConfig } from './config.ts';
 import { createDriver, validateSpec } from './driver.ts';
 import { createFences } from './fences.ts';
 import { openstackHandlers } from './handlers/all.ts';
+import { storageHandlers } from './handlers/storage.ts';
 import { type CloudWatch, watchCloud } from './health.ts';
 import { startJanitor } from './janitor.ts';
 import { createKeystoneProjects } from './keystone-projects.ts';
@@ -31,6 +36,7 @@ import { createSliceStore } from './slice-store.ts';
 import { createSliceWorker } from './slice-work.ts';
 import { createStore } from './store.ts';
 import { createTenancy } from './tenancy.ts';
+import { createVolumeTypes } from './volume-types.ts';
 
 /** No maker of a project takes this long: whoever began it before is gone. */
 const ABANDONED_S = 600;
@@ -69,6 +75,7 @@ export async function startOpenstack(
     const watch = watchCloud({ cloud, authUrl, region: regionName });
     closers.push(() => watch.close());
     const catalog = createCatalog({ cloud, metrics });
+    const volumeTypes = createVolumeTypes({ cloud, metrics });
     const projects = createKeystoneProjects({
       cloud,
       store,
@@ -112,6 +119,10 @@ export async function startOpenstack(
       port: config.port,
       services: [
         service<OpenstackServiceServer>(OpenstackServiceService, handlers),
+        service<StorageServiceServer>(
+          StorageServiceService,
+          storageHandlers({ cloud, tenancy, catalog, config, volumeTypes }),
+        ),
         service<DriverServiceServer>(
           DriverServiceService,
           createDriver({ ...offers, tenancy, worker, fences }),

@@ -147,6 +147,10 @@ async function removeAll(cloud: Cloud, run: string, within: CallContext): Promis
     const here = { allProjects: true, projectId: id };
     for (const server of await nova.listServers(here, within)) await nova.deleteServer(server.id, within);
     await until(async () => (await nova.listServers(here, within)).length === 0);
+    for (const snapshot of await cinder.listSnapshots(here, within)) {
+      await until(() => isDone(cinder.deleteSnapshot(snapshot.id, within)));
+    }
+    await until(async () => (await cinder.listSnapshots(here, within)).length === 0);
     for (const volume of await cinder.listVolumes(here, within)) {
       await until(() => isDone(cinder.deleteVolume(volume.id, within)));
     }

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { Cloud } from '../cloud.ts';
 import { accepted, type Call, type Json, ok, type Reply, type Route, route } from '../http.ts';
 import { nowMicros } from '../ids.ts';
-import { badRequest, metadataOf, notFound, objectOf } from '../nova/faults.ts';
+import { badRequest, invalidField, metadataOf, notFound, objectOf } from '../nova/faults.ts';
 import { pageOf } from '../nova/pages.ts';
 import { reserveStorage } from './quotas.ts';
 import type { SnapshotRow } from './rows.ts';
@@ -16,11 +16,12 @@ export function snapshotRoutes(cloud: Cloud): Route[] {
     route('GET', '/snapshots/detail', (call) => list(cloud, call)),
     route('POST', '/snapshots', (call) => create(cloud, call)),
     route('GET', '/snapshots/{id}', (call) => ok({ snapshot: show(mustSnapshot(cloud, call), call, true) })),
+    route('PUT', '/snapshots/{id}', (call) => ok({ snapshot: show(update(cloud, call), call, false) })),
     route('DELETE', '/snapshots/{id}', (call) => {
       const row = mustSnapshot(cloud, call);
       if (!['available', 'error'].includes(row.status)) {
         throw badRequest(
-          `Invalid snapshot: Snapshot status must be available or error, but is: ${row.status}.`,
+          'Invalid snapshot: Snapshot status must be available or error and must not be part of a group.',
         );
       }
       cloud.snapshots.update(row.id, { status: 'deleting', updated_at: nowMicros() });
@@ -33,7 +34,12 @@ export function snapshotRoutes(cloud: Cloud): Route[] {
 function list(cloud: Cloud, call: Call): Reply {
   const { caller, query } = call;
   const isAll = caller.isAdmin && /^(true|1)$/i.test(query.get('all_tenants') ?? '');
-  const rows = isAll ? cloud.snapshots.all() : cloud.snapshots.by('project_id', caller.projectId);
+  const project = query.get('project_id');
+  const rows = !isAll
+    ? cloud.snapshots.by('project_id', caller.projectId)
+    : project === null
+      ? cloud.snapshots.all()
+      : cloud.snapshots.by('project_id', project);
   const is = (name: string, actual: unknown) => !query.has(name) || query.get(name) === String(actual);
   const found = rows
     .filter((row) => is('name', row.name) && is('status', row.status) && is('volume_id', row.volume_id))
@@ -41,6 +47,24 @@ function list(cloud: Cloud, call: Call): Reply {
   const { page, links } = pageOf(found, { call, key: 'snapshots', base: `${cloud.url}/volume/v3` });
   const isDetailed = call.target.includes('/detail');
   return ok({ snapshots: page.map((row) => show(row, call, isDetailed)), ...links });
+}
+
+const TEXTS = ['name', 'description', 'display_name', 'display_description'];
+
+function update(cloud: Cloud, call: Call): SnapshotRow {
+  const row = mustSnapshot(cloud, call);
+  const input = objectOf(call.body, 'snapshot', { allowed: TEXTS });
+  if (Object.keys(input).length === 0) {
+    throw invalidField('snapshot', {}, '{} is not valid under any of the given schemas');
+  }
+  const text = (value: unknown) => (typeof value === 'string' ? value : null);
+  const { name = input.display_name, description = input.display_description } = input;
+  const changes = {
+    ...(name === undefined ? {} : { name: text(name) }),
+    ...(description === undefined ? {} : { description: text(description) }),
+    updated_at: nowMicros(),
+  };
+  return cloud.snapshots.update(row.id, changes) ?? row;
 }
 
 function mustSnapshot(cloud: Cloud, { params, caller }: Call): SnapshotRow {

@@ -1,6 +1,7 @@
-// Cinder v3: volumes and their quotas. Creation, deletion and extension answer at once; `status` tells what became of it.
+// Cinder v3: volumes and their quotas; snapshots and types are in `cinder-snapshots.ts`. Creation, deletion and extension answer at once; `status` tells what became of it.
 // Volumes are attached through Nova. Reference: https://docs.openstack.org/api-ref/block-storage/v3/
 
+import { createSnapshots } from './cinder-snapshots.ts';
 import type { QuotaUse } from './nova.ts';
 import type { Page, PageQuery } from './pages.ts';
 import { path } from './path.ts';
@@ -18,6 +19,7 @@ export type CinderVolume = {
   readonly availability_zone: string;
   readonly volume_type: string | null;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly snapshot_id: string | null;
   readonly bootable: 'true' | 'false';
   readonly created_at: string;
   readonly 'os-vol-tenant-attr:tenant_id'?: string;
@@ -31,8 +33,8 @@ export type CinderVolume = {
 
 export type VolumeCreate = {
   readonly name: string;
-  /** GiB. */
-  readonly size: number;
+  /** GiB; the snapshot's if not set. */
+  readonly size?: number;
   readonly description?: string;
   readonly imageRef?: string;
   readonly snapshot_id?: string;
@@ -63,6 +65,8 @@ export type Cinder = ReturnType<typeof createCinder>;
 
 export function createCinder(client: ServiceClient) {
   return {
+    ...createSnapshots(client),
+
     async ping(context: CallContext): Promise<void> {
       await client.item(
         'volumes',
@@ -101,6 +105,19 @@ export function createCinder(client: ServiceClient) {
     deleteVolume: (id: string, context: CallContext) =>
       client.send({ method: 'DELETE', path: path`/volumes/${id}`, what: `delete volume ${id}` }, context),
 
+    /** At least one of the two. */
+    updateVolume: (
+      id: string,
+      changes: { readonly name?: string; readonly description?: string },
+      context: CallContext,
+    ) =>
+      client.item<CinderVolume>(
+        'volume',
+        { method: 'PUT', path: path`/volumes/${id}`, json: { volume: changes }, what: `change volume ${id}` },
+        context,
+      ),
+
+    /** Accepted, not done. ABORTED unless it is available. */
     extendVolume: (id: string, sizeGib: number, context: CallContext) =>
       client.send(
         {

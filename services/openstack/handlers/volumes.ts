@@ -2,17 +2,26 @@
 
 import { Failure, type FieldViolation, invalid } from '#common/errors.ts';
 import type { Context, Handlers } from '#common/rpc-server.ts';
-import { Volume, type VolumeAttachment } from '#proto/pucp/openstack/v1/openstack.ts';
 import type {
   CreateVolumeRequest,
   OpenstackServiceServer,
 } from '#proto/pucp/openstack/v1/openstack_service.ts';
 import type { CinderVolume } from '../api/cinder.ts';
+import type { CinderSnapshot } from '../api/cinder-snapshots.ts';
 import { ownerMarkOf, sliceOf, volumeLabels } from '../marks.ts';
 import { resolve, unknownName } from '../names.ts';
-import { callContext, type Deps, findReachable, utc } from './deps.ts';
+import { callContext, type Deps, findReachable } from './deps.ts';
 import { listOwned } from './listing.ts';
 import { pageOf } from './page.ts';
+import { snapshotBusy, snapshotFinder, snapshotProject } from './storage-snapshots.ts';
+import {
+  attachmentView,
+  checkText,
+  projectOf,
+  volumeBusy,
+  volumeFinder,
+  volumeView,
+} from './storage-volumes.ts';
 
 type VolumeHandlers = Pick<
   Handlers<OpenstackServiceServer>,
@@ -23,14 +32,7 @@ export function volumeHandlers(deps: Deps): VolumeHandlers {
   const { cloud, tenancy } = deps;
   const home = cloud.project('home');
 
-  function find(id: string, context: Context): Promise<CinderVolume> {
-    return findReachable(tenancy, context, {
-      what: 'volume',
-      id,
-      find: () => home.cinder.getVolume(id, callContext(context)),
-      owned: (volume) => ({ projectId: projectOf(volume), ownerMark: ownerMarkOf(volume) }),
-    });
-  }
+  const find = volumeFinder(deps);
 
   return {
     async listVolumes(request, context) {
@@ -41,7 +43,12 @@ export function volumeHandlers(deps: Deps): VolumeHandlers {
         ownerMark: ownerMarkOf,
         slice: sliceOf,
       });
-      const { items, nextPageToken } = pageOf(volumes, request, {
+      const found = volumes.filter(
+        ({ status, name }) =>
+          (request.status === '' || status === request.status) &&
+          (request.name === '' || name === request.name),
+      );
+      const { items, nextPageToken } = pageOf(found, request, {
         key: ({ created_at, id }) => `${created_at} ${id}`,
         descending: true,
       });
@@ -55,15 +62,16 @@ export function volumeHandlers(deps: Deps): VolumeHandlers {
         request.projectId === ''
           ? await tenancy.findPlace(caller, within)
           : await tenancy.named(caller, request.projectId, within);
-      const imageId = await check(deps, request, existing?.projectId, context);
+      const { imageId, snapshot } = await check(deps, request, existing?.projectId, context);
       const place = existing ?? (await tenancy.place(caller, within));
       const volume = await place.clients.cinder
         .createVolume(
           {
             name: request.name,
-            size: request.sizeGib,
+            size: request.sizeGib || (snapshot?.size ?? 0),
             ...(request.description === '' ? {} : { description: request.description }),
             ...(imageId === undefined ? {} : { imageRef: imageId }),
+            ...(snapshot === undefined ? {} : { snapshot_id: snapshot.id }),
             ...(request.volumeType === '' ? {} : { volume_type: request.volumeType }),
             ...(request.availabilityZone === '' ? {} : { availability_zone: request.availabilityZone }),
             ...volumeLabels({ ownerMark: await tenancy.ownerMark(caller), sliceId: '' }),
@@ -81,7 +89,7 @@ export function volumeHandlers(deps: Deps): VolumeHandlers {
     async deleteVolume({ id }, context) {
       const volume = await find(id, context);
       const { cinder } = await tenancy.clientsFor(projectOf(volume), callContext(context));
-      if (volume.attachments.length > 0) throw busy(volume, 'detach it first');
+      if (volume.attachments.length > 0) throw volumeBusy(volume, 'detach it first');
       await cinder.deleteVolume(id, callContext(context));
       return { message: 'Volume deleted successfully' };
     },
@@ -101,7 +109,7 @@ export function volumeHandlers(deps: Deps): VolumeHandlers {
       }
       const there = volume.attachments.find((one) => one.server_id === server.id);
       if (there) return attachmentView(there);
-      if (volume.status !== 'available') throw busy(volume, 'only an available volume can be attached');
+      if (volume.status !== 'available') throw volumeBusy(volume, 'only an available volume can be attached');
       const { nova } = await tenancy.clientsFor(server.tenant_id, within);
       const device = request.device === '' ? undefined : request.device;
       const made = await nova.attachVolume({ serverId: server.id, volumeId: volume.id, device }, within);
@@ -127,69 +135,38 @@ export function volumeHandlers(deps: Deps): VolumeHandlers {
   };
 }
 
-/** The id of the image to fill it with, if one is asked for. */
+/** What fills it, if something is asked for. */
 async function check(
-  { catalog, config }: Deps,
+  deps: Deps,
   request: CreateVolumeRequest,
   projectId: string | undefined,
   context: Context,
-): Promise<string | undefined> {
-  const violations: FieldViolation[] = [];
-  if (request.name.length > 255) {
-    violations.push({ field: 'name', message: 'must have at most 255 characters' });
-  }
-  if (request.sizeGib < 1) violations.push({ field: 'size_gib', message: 'must be at least 1' });
-  if (request.description.length > 255) {
-    violations.push({ field: 'description', message: 'must have at most 255 characters' });
-  }
+): Promise<{ imageId: string | undefined; snapshot: CinderSnapshot | undefined }> {
+  const { catalog, config } = deps;
+  const violations: FieldViolation[] = [...checkText(request)];
   const images = request.imageId === '' ? [] : await catalog.images(projectId, callContext(context));
   const image = resolve(request.imageId, images, config.images);
   if (request.imageId !== '' && !image) {
     const message = unknownName('image', request.imageId, images, config.images);
     violations.push({ field: 'image_id', message });
   }
-  if (image && image.min_disk > request.sizeGib) {
+  if (request.imageId !== '' && request.snapshotId !== '') {
+    violations.push({ field: 'snapshot_id', message: 'cannot be given together with "image_id"' });
+  }
+  const snapshot =
+    request.snapshotId === '' ? undefined : await snapshotFinder(deps)(request.snapshotId, context);
+  const size = request.sizeGib || (snapshot?.size ?? 0);
+  if (size < 1) violations.push({ field: 'size_gib', message: 'must be at least 1' });
+  if (image && image.min_disk > size) {
     violations.push({ field: 'size_gib', message: `image "${image.name}" needs ${image.min_disk} GiB` });
   }
+  if (snapshot && snapshot.size > size) {
+    violations.push({ field: 'size_gib', message: `the snapshot needs ${snapshot.size} GiB` });
+  }
+  if (snapshot && projectId !== snapshotProject(snapshot)) {
+    violations.push({ field: 'snapshot_id', message: 'lies in another project than the volume is to' });
+  }
   if (violations.length > 0) throw invalid(violations);
-  return image?.id;
-}
-
-// Absent only in answers to creation, where the project is known anyway.
-function projectOf(volume: CinderVolume): string {
-  return volume['os-vol-tenant-attr:tenant_id'] ?? '';
-}
-
-function busy({ name, id, status }: CinderVolume, advice: string): Failure {
-  return new Failure({
-    code: 'ABORTED',
-    reason: 'VOLUME_BUSY',
-    message: `Volume "${name || id}" is ${status}: ${advice}`,
-    metadata: { volume_id: id, status },
-    retryable: true,
-  });
-}
-
-function volumeView(volume: CinderVolume): Volume {
-  return Volume.fromPartial({
-    id: volume.id,
-    name: volume.name ?? '',
-    sizeGib: volume.size,
-    status: volume.status,
-    projectId: projectOf(volume),
-    attachments: volume.attachments.map(attachmentView),
-    bootable: volume.bootable === 'true',
-    volumeType: volume.volume_type ?? '',
-    availabilityZone: volume.availability_zone,
-    createdAt: utc(volume.created_at),
-    description: volume.description ?? '',
-    sliceId: sliceOf({ metadata: volume.metadata }),
-  });
-}
-
-function attachmentView(one: {
-  readonly server_id: string;
-  readonly device: string | null;
-}): VolumeAttachment {
-  return { instanceId: one.server_id, device: one.device ?? '' };
+  if (snapshot && snapshot.status !== 'available') throw snapshotBusy(snapshot, 'wait until it is available');
+  return { imageId: image?.id, snapshot };
 }
