@@ -9,10 +9,12 @@ import type {
 import type { NeutronNetwork } from '../api/neutron-types.ts';
 import type { NovaFlavor } from '../api/nova-flavors.ts';
 import type { BootImage } from '../catalog.ts';
+import { ownKeyName } from '../key-names.ts';
 import { isSliceId, serverLabels } from '../marks.ts';
 import { resolve, unknownName } from '../names.ts';
 import type { Place } from '../tenancy.ts';
 import { callContext, type Deps } from './deps.ts';
+import { checkMetadata } from './metadata-check.ts';
 import { readNetworkOwner } from './network-owner.ts';
 
 /** What the request's names stand for. */
@@ -20,6 +22,8 @@ type Chosen = {
   readonly image: BootImage;
   readonly flavor: NovaFlavor;
   readonly networks: readonly NeutronNetwork[];
+  /** What the key pair is called in the cloud. */
+  readonly keyName: string | undefined;
 };
 
 // Nova's limits (api-ref, "Create Server").
@@ -52,7 +56,7 @@ export function createInstanceHandler(deps: Deps): Handlers<OpenstackServiceServ
         tags,
         metadata: { ...request.metadata, ...metadata },
         ...(request.availabilityZone === '' ? {} : { availability_zone: request.availabilityZone }),
-        ...(request.keyName === '' ? {} : { key_name: request.keyName }),
+        ...(chosen.keyName === undefined ? {} : { key_name: chosen.keyName }),
         ...(chosen.networks.length === 0
           ? {}
           : { security_groups: groupsOf(request).map((name) => ({ name })) }),
@@ -83,6 +87,7 @@ async function choose(
   const { nova, neutron } = place?.clients ?? cloud.project('home');
   const mine = await tenancy.ownerFilter(context.caller);
   const networkOwner = await readNetworkOwner(tenancy, context);
+  const ownerMark = await tenancy.ownerMark(context.caller);
   const [images, flavors, zones, networks, groups, keys] = await Promise.all([
     catalog.images(place?.projectId, within),
     catalog.flavors(within),
@@ -124,12 +129,16 @@ async function choose(
       violations.push(unknown(`security_groups[${index}]`, 'security group', name, groups, {}));
     }
   }
-  const keyNames = keys.map(({ name }) => ({ id: name, name }));
-  if (request.keyName !== '' && !resolve(request.keyName, keyNames, {})) {
-    violations.push(unknown('key_name', 'key pair', request.keyName, keyNames, {}));
+  const ownKeys = keys.flatMap(({ name: cloudName }) => {
+    const name = ownKeyName(ownerMark, cloudName);
+    return name === undefined ? [] : [{ id: cloudName, name }];
+  });
+  const key = ownKeys.find(({ name }) => name === request.keyName);
+  if (request.keyName !== '' && !key) {
+    violations.push(unknown('key_name', 'key pair', request.keyName, ownKeys, {}));
   }
   if (violations.length > 0 || !image || !flavor) throw invalid(violations);
-  return { image, flavor, networks: chosen };
+  return { image, flavor, networks: chosen, keyName: key?.id };
 }
 
 function unknown(field: string, what: string, wanted: string, ...known: Known): FieldViolation {
@@ -155,15 +164,7 @@ function* checkText(request: CreateInstanceRequest): Generator<FieldViolation> {
       message: 'must have at most 40 letters, digits, dashes, dots and underscores',
     };
   }
-  const entries = Object.entries(metadata);
-  if (entries.length > MAX_METADATA - 2) {
-    yield { field: 'metadata', message: `must have at most ${MAX_METADATA - 2} entries` };
-  }
-  if (entries.some(([key, value]) => !/^[\w :.-]{1,255}$/.test(key) || value.length > 255)) {
-    const message =
-      'keys must have 1 to 255 letters, digits, spaces and _ : . -, values at most 255 characters';
-    yield { field: 'metadata', message };
-  }
+  yield* checkMetadata(metadata, MAX_METADATA - 2);
 }
 
 function* checkFit(image: BootImage, flavor: NovaFlavor): Generator<FieldViolation> {

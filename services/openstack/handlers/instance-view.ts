@@ -2,6 +2,7 @@
 
 import { Instance } from '#proto/pucp/openstack/v1/openstack.ts';
 import type { Server } from '../api/nova-servers.ts';
+import { shownKeyName } from '../key-names.ts';
 import { sliceOf } from '../marks.ts';
 import { utc } from './deps.ts';
 
@@ -30,11 +31,12 @@ export function instanceView(server: Server, projectName: string): Instance {
     publicIp: first('floating'),
     // Nova names a group once for every port.
     securityGroups: [...new Set((server.security_groups ?? []).map(({ name }) => name))],
-    keyName: server.key_name ?? '',
+    keyName: shownKeyName(server.key_name ?? ''),
     availabilityZone: server['OS-EXT-AZ:availability_zone'],
     metadata: { ...server.metadata },
     errorMessage: server.status === 'ERROR' ? (server.fault?.message ?? 'Nova gave no reason') : '',
     taskState: server['OS-EXT-STS:task_state'] ?? '',
+    locked: server.locked,
     createdAt: utc(server.created),
     updatedAt: utc(server.updated),
   });

@@ -12,8 +12,9 @@ import type { Nova } from '../api/nova.ts';
 import type { Server } from '../api/nova-servers.ts';
 import type { CallContext } from '../api/settings.ts';
 import { ownerMarkOf, sliceOf } from '../marks.ts';
-import { callContext, type Deps, findReachable } from './deps.ts';
+import { callContext, type Deps } from './deps.ts';
 import { createInstanceHandler } from './instance-create.ts';
+import { createInstances } from './instance-find.ts';
 import { instanceView } from './instance-view.ts';
 import { listOwned, projectNames } from './listing.ts';
 import { pageOf } from './page.ts';
@@ -33,26 +34,15 @@ type InstanceHandlers = Pick<
 export function instanceHandlers(deps: Deps): InstanceHandlers {
   const { cloud, tenancy } = deps;
   const home = cloud.project('home');
-
-  function find(id: string, context: Context): Promise<Server> {
-    return findReachable(tenancy, context, {
-      what: 'instance',
-      id,
-      find: () => home.nova.getServer(id, callContext(context)),
-      owned: (server) => ({ projectId: server.tenant_id, ownerMark: ownerMarkOf(server) }),
-    });
-  }
-
-  async function view(server: Server, context: Context): Promise<Instance> {
-    return instanceView(server, await tenancy.nameOf(server.tenant_id, callContext(context)));
-  }
+  const instances = createInstances(deps);
+  const { find } = instances;
 
   /** Asks Nova for a change of power; a server that is there already, or on its way, stays as it is. */
   async function power(id: string, context: Context, change: PowerChange): Promise<Instance> {
     const server = await find(id, context);
     const within = callContext(context);
+    const nova = await instances.changerOf(server, context);
     if (!isThere(server, change)) {
-      const { nova } = await tenancy.clientsFor(server.tenant_id, within);
       try {
         await (change === TO_ON ? nova.startServer(id, within) : nova.stopServer(id, within));
       } catch (error) {
@@ -61,12 +51,12 @@ export function instanceHandlers(deps: Deps): InstanceHandlers {
         if (!isConflict || !isThere(await find(id, context), change)) throw error;
       }
     }
-    return await view(await find(id, context), context);
+    return await instances.look(id, context);
   }
 
   return {
     async listInstances(request, context) {
-      const servers = await listServers(request, context);
+      const servers = (await listServers(request, context)).filter((server) => isWanted(server, request));
       const { items, nextPageToken } = pageOf(servers, request, {
         key: ({ created, id }) => `${created} ${id}`,
         descending: true,
@@ -77,14 +67,12 @@ export function instanceHandlers(deps: Deps): InstanceHandlers {
         nextPageToken,
       };
     },
-    async getInstance({ id }, context) {
-      return await view(await find(id, context), context);
-    },
+    getInstance: ({ id }, context) => instances.look(id, context),
     createInstance: createInstanceHandler(deps),
     async deleteInstance({ id }, context) {
       const server = await find(id, context);
       const within = callContext(context);
-      const { nova } = await tenancy.clientsFor(server.tenant_id, within);
+      const nova = await instances.changerOf(server, context);
       try {
         await nova.deleteServer(id, within);
       } catch (error) {
@@ -97,15 +85,15 @@ export function instanceHandlers(deps: Deps): InstanceHandlers {
     async rebootInstance({ id, hard }, context) {
       const server = await find(id, context);
       const within = callContext(context);
-      const { nova } = await tenancy.clientsFor(server.tenant_id, within);
+      const nova = await instances.changerOf(server, context);
       await nova.rebootServer(id, hard ? 'HARD' : 'SOFT', within);
-      return await view(await find(id, context), context);
+      return await instances.look(id, context);
     },
     async getConsole(request, context) {
       const server = await find(request.id, context);
       if (server.status !== 'ACTIVE') throw notRunning(request, server);
       const within = callContext(context);
-      const { nova } = await tenancy.clientsFor(server.tenant_id, within);
+      const { nova } = await instances.clientsFor(server, context);
       const { url, type } = await openConsole(nova, request.id, within);
       return { url, type };
     },
@@ -120,6 +108,13 @@ export function instanceHandlers(deps: Deps): InstanceHandlers {
       slice: sliceOf,
     });
   }
+}
+
+function isWanted({ name, status }: Server, wanted: ListInstancesRequest): boolean {
+  return (
+    name.toLowerCase().includes(wanted.name.toLowerCase()) &&
+    (wanted.status === '' || status.toLowerCase() === wanted.status.toLowerCase())
+  );
 }
 
 type PowerChange = { readonly status: string; readonly task: string };
