@@ -11,6 +11,10 @@ import { followRevocations } from '#common/revocations.ts';
 import { service, startRpcServer } from '#common/rpc-server.ts';
 import { type DriverServiceServer, DriverServiceService } from '#proto/pucp/driver/v1/driver_service.ts';
 import {
+  type IdentityServiceServer,
+  IdentityServiceService,
+} from '#proto/pucp/openstack/v1/identity_service.ts';
+import {
   type OpenstackServiceServer,
   OpenstackServiceService,
 } from '#proto/pucp/openstack/v1/openstack_service.ts';
@@ -26,11 +30,13 @@ import { cloudSettings, type OpenstackConfig } from './config.ts';
 import { createDriver, validateSpec } from './driver.ts';
 import { createFences } from './fences.ts';
 import { openstackHandlers } from './handlers/all.ts';
+import { identityHandlers } from './handlers/identity.ts';
 import { storageHandlers } from './handlers/storage.ts';
 import { type CloudWatch, watchCloud } from './health.ts';
 import { startJanitor } from './janitor.ts';
 import { createKeystoneProjects } from './keystone-projects.ts';
 import { migrations } from './migrations/all.ts';
+import { createProjectChanges } from './project-changes.ts';
 import { createSliceDeployer } from './slice-deployer.ts';
 import { createSliceStore } from './slice-store.ts';
 import { createSliceWorker } from './slice-work.ts';
@@ -113,6 +119,7 @@ export async function startOpenstack(
       findSlice: slices.findSlice,
       isManaged: fences.has,
     });
+    const changes = createProjectChanges({ cloud, store, slices, tenancy, log });
     const server = await startRpcServer({
       name: 'openstack',
       host: config.host,
@@ -122,6 +129,10 @@ export async function startOpenstack(
         service<StorageServiceServer>(
           StorageServiceService,
           storageHandlers({ cloud, tenancy, catalog, config, volumeTypes }),
+        ),
+        service<IdentityServiceServer>(
+          IdentityServiceService,
+          identityHandlers({ cloud, tenancy, catalog, config, changes }),
         ),
         service<DriverServiceServer>(
           DriverServiceService,

@@ -32,6 +32,10 @@ export function createSliceStore(knex: Knex) {
       const row = await slices().where(keyColumns(key)).first();
       return row && sliceRow(row);
     },
+    /** The ids of the slices in a project. */
+    async slicesIn(projectId: string): Promise<string[]> {
+      return await slices().where({ project_id: projectId }).orderBy('slice_id').pluck('slice_id');
+    },
     /**
      * Takes a slice for work: makes its row, or takes a row that nobody holds. Answers what was deployed before,
      * undefined if someone is at work on it, `taken` if another user's slice in the project has the same id.

@@ -96,6 +96,9 @@ function createProjectStore(knex: Knex) {
         .first();
       return Number(row?.count ?? 0);
     },
+    async renameProject(projectId: string, name: string): Promise<void> {
+      await projects().where({ project_id: projectId }).update({ name });
+    },
     async finishProject(id: string, projectId: string): Promise<void> {
       await projects().where({ id }).update({ project_id: projectId, is_ready: true });
     },

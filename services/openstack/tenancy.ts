@@ -35,6 +35,10 @@ export type Tenancy = {
   findPlace(owner: Owner, context: CallContext): Promise<Place | undefined>;
   /** The place that a request names by id or name, or the user's default if it names none. NOT_FOUND unless reachable. */
   named(user: User, idOrName: string, context: CallContext): Promise<Place>;
+  /** The project that a request names, also a disabled one, in which nothing can be done. NOT_FOUND unless reachable. */
+  find(user: User, idOrName: string, context: CallContext): Promise<KnownProject>;
+  /** To be called when a project was changed: what was known of it counts no longer. */
+  forget(projectId: string): void;
   /** The projects that a user's lists are made of; `all` for an admin. Nothing is made. */
   reach(user: User, context: CallContext): Promise<readonly Place[] | 'all'>;
   /** Whether a thing exists for the user. */
@@ -87,7 +91,7 @@ function perUser({ cloud, store, projects, known }: TenancyOptions): Tenancy {
     const row = await store.defaultProject(owner.userId);
     if (!row?.projectId) return undefined;
     const project = await stillThere(row.projectId, context);
-    return project && placeOf(project);
+    return project && enabledPlace(project);
   }
 
   // A project can be removed behind our back; a minute later at most that is noticed.
@@ -119,14 +123,24 @@ function perUser({ cloud, store, projects, known }: TenancyOptions): Tenancy {
 
   async function named(user: User, idOrName: string, context: CallContext): Promise<Place> {
     if (idOrName === '') return await place(user, context);
+    return enabledPlace(await find(user, idOrName, context));
+  }
+
+  async function find(user: User, idOrName: string, context: CallContext): Promise<KnownProject> {
     const own = (await store.projectsOf(user.userId)).find((row) => isNamed(row, idOrName));
     const ownProject = own?.projectId ? await stillThere(own.projectId, context) : undefined;
-    if (ownProject) return placeOf(ownProject);
-    if (user.role !== 'admin') throw notFound('project', idOrName);
+    if (ownProject) return { ...ownProject, ownerId: user.userId };
+    if (user.role !== 'admin' || idOrName === '') throw notFound('project', idOrName);
     const project =
       (await stillThere(idOrName, context)) ??
       (await home.keystone.listProjects({ name: idOrName }, context))[0];
     if (!project) throw notFound('project', idOrName);
+    return { ...project, ownerId: (await store.findProject(project.id))?.userId };
+  }
+
+  // Keystone gives no tokens for it, and says no more than that the credentials are wrong.
+  function enabledPlace(project: KeystoneProject): Place {
+    if (!project.enabled) throw disabled(project);
     return placeOf(project);
   }
 
@@ -134,11 +148,14 @@ function perUser({ cloud, store, projects, known }: TenancyOptions): Tenancy {
     place,
     findPlace,
     named,
+    find,
+    forget: (projectId) => known.delete(projectId),
     async reach(user, context) {
       if (user.role === 'admin') return 'all';
       const rows = await store.projectsOf(user.userId);
       const found = await Promise.all(rows.map(({ projectId }) => stillThere(projectId ?? '', context)));
-      return found.filter((project) => project !== undefined).map(placeOf);
+      // Keystone gives no token for a disabled one, so it can show nothing.
+      return found.flatMap((project) => (project?.enabled ? [placeOf(project)] : []));
     },
     async isReachable(user, { projectId }) {
       return user.role === 'admin' || (await store.findProject(projectId))?.userId === user.userId;
@@ -194,6 +211,12 @@ function shared({ cloud, store, known }: TenancyOptions): Tenancy {
       if (['', only.projectId, only.projectName].includes(idOrName)) return only;
       throw notFound('project', idOrName);
     },
+    async find(_user, idOrName, context) {
+      const only = await theOne(context);
+      if (![only.id, only.name].includes(idOrName)) throw notFound('project', idOrName);
+      return { ...only, ownerId: undefined };
+    },
+    forget: (projectId) => known.delete(projectId),
     reach: async (_user, context) => [await place(context)],
     isReachable: async (user, owned) =>
       user.role === 'admin' || owned.ownerMark === (await ownerMark(store, user)),
@@ -226,6 +249,15 @@ function shared({ cloud, store, known }: TenancyOptions): Tenancy {
 }
 
 const MAKE_MS = 60_000;
+
+function disabled({ id, name }: KeystoneProject): Failure {
+  return new Failure({
+    code: 'FAILED_PRECONDITION',
+    reason: 'PROJECT_DISABLED',
+    message: `Project "${name}" is disabled, so nothing can be done in it; it can be enabled again by a change of the project`,
+    metadata: { project_id: id },
+  });
+}
 
 function isNamed(row: ProjectRow, idOrName: string): boolean {
   return row.projectId === idOrName || row.name === idOrName;

@@ -28,7 +28,12 @@ export type Image = {
 export type ImageFilter = {
   readonly name?: string;
   readonly status?: string;
-  readonly visibility?: Image['visibility'];
+  /** `all` includes community images. */
+  readonly visibility?: Image['visibility'] | 'all';
+  /** A project's id. */
+  readonly owner?: string;
+  /** Only hidden ones; they are left out otherwise. */
+  readonly os_hidden?: true;
 };
 
 export type Glance = ReturnType<typeof createGlance>;
@@ -51,5 +56,9 @@ export function createGlance(client: ServiceClient) {
     /** The image is the answer itself, in no wrapper. */
     getImage: (id: string, context: CallContext) =>
       client.item<Image>('', { path: path`/images/${id}`, what: `find image ${id}` }, context),
+
+    /** ABORTED while it is in use; refused while it is protected. */
+    deleteImage: (id: string, context: CallContext) =>
+      client.send({ method: 'DELETE', path: path`/images/${id}`, what: `delete image ${id}` }, context),
   };
 }

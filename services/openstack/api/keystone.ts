@@ -31,8 +31,19 @@ export type ProjectFilter = {
   readonly tags?: readonly string[];
 };
 
-export type KeystoneUser = { readonly id: string; readonly name: string; readonly domain_id: string };
-export type KeystoneRole = { readonly id: string; readonly name: string };
+export type KeystoneUser = {
+  readonly id: string;
+  readonly name: string;
+  readonly domain_id: string;
+  readonly enabled: boolean;
+  readonly description?: string | null;
+  readonly email?: string | null;
+};
+export type KeystoneRole = {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string | null;
+};
 
 export type RoleAssignment = {
   readonly role: { readonly id: string; readonly name?: string };
@@ -115,6 +126,9 @@ export function createKeystone(client: ServiceClient) {
 
     listUsers: (filter: { name?: string; domain_id?: string }, context: CallContext) =>
       client.list<KeystoneUser>('users', { path: path`/users`, query: filter, what: 'list users' }, context),
+
+    getUser: (id: string, context: CallContext) =>
+      client.item<KeystoneUser>('user', { path: path`/users/${id}`, what: `find user ${id}` }, context),
 
     /** The one user of that name; NOT_FOUND if none, FAILED_PRECONDITION if several domains have one. */
     async findUser(

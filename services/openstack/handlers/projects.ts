@@ -2,7 +2,6 @@
 
 import { Failure, type FieldViolation, invalid } from '#common/errors.ts';
 import type { Handlers } from '#common/rpc-server.ts';
-import { Project } from '#proto/pucp/openstack/v1/openstack.ts';
 import type {
   CreateProjectRequest,
   OpenstackServiceServer,
@@ -10,30 +9,21 @@ import type {
 import type { ProjectQuotas } from '../tables.ts';
 import { callContext, type Deps } from './deps.ts';
 import { pageOf } from './page.ts';
+import { checkProjectWords, nameTaken, projectView } from './project-view.ts';
 
 type ProjectHandlers = Pick<Handlers<OpenstackServiceServer>, 'listProjects' | 'createProject'>;
 
 /** Further projects of a user who is no admin: each comes with quotas of its own. */
 const MAX_FURTHER = 10;
 /** What a user may give to others; admins give any role. */
-const HARMLESS_ROLES = ['member', 'reader'];
+export const HARMLESS_ROLES = ['member', 'reader'];
 
 export function projectHandlers({ tenancy, config }: Deps): ProjectHandlers {
   return {
     async listProjects(request, context) {
       const all = await tenancy.listProjects(context.caller, callContext(context));
       const { items, nextPageToken } = pageOf(all, request, { key: ({ name, id }) => `${name} ${id}` });
-      const projects = items.map(({ id, name, description, enabled, ownerId }) =>
-        Project.fromPartial({
-          id,
-          projectName: name,
-          openstackProjectId: id,
-          description,
-          userId: ownerId ?? 'system',
-          enabled,
-        }),
-      );
-      return { projects, nextPageToken };
+      return { projects: items.map(projectView), nextPageToken };
     },
 
     async createProject(request, context) {
@@ -57,7 +47,7 @@ export function projectHandlers({ tenancy, config }: Deps): ProjectHandlers {
           message: 'Project created successfully',
         };
       } catch (error) {
-        throw nameTaken(error, request.projectName) ?? error;
+        throw nameTaken(error, request.projectName) ?? memberUnknown(error) ?? error;
       }
     },
   };
@@ -72,14 +62,7 @@ function quotasOf({ quotaVcpus, quotaRam, quotaDisk }: CreateProjectRequest): Pa
 }
 
 function check(request: CreateProjectRequest, most: ProjectQuotas, isAdmin: boolean): FieldViolation[] {
-  const violations: FieldViolation[] = [];
-  const name = request.projectName;
-  if (name.trim() === '' || name.length > 64) {
-    violations.push({ field: 'project_name', message: 'must have 1 to 64 characters' });
-  }
-  if (request.description.length > 2000) {
-    violations.push({ field: 'description', message: 'must have at most 2000 characters' });
-  }
+  const violations = [...checkProjectWords(request)];
   const quotas = [
     { field: 'quota_vcpus', value: request.quotaVcpus, limit: most.cores },
     { field: 'quota_ram', value: request.quotaRam, limit: most.ram },
@@ -107,17 +90,8 @@ function quotaMistake(value: number, limit: number, isAdmin: boolean): string | 
   return undefined;
 }
 
-function nameTaken(error: unknown, name: string): Failure | undefined {
-  if (!(error instanceof Failure)) return undefined;
-  if (error.code === 'ALREADY_EXISTS') {
-    return new Failure({
-      code: 'ALREADY_EXISTS',
-      reason: 'PROJECT_EXISTS',
-      message: `A project named "${name}" exists already: choose another name`,
-      cause: error,
-    });
-  }
-  // A member that was named, and that Keystone does not know.
-  if (error.code === 'NOT_FOUND') return invalid([{ field: 'members', message: error.message }]);
-  return undefined;
+/** A member that was named, and that Keystone does not know. */
+function memberUnknown(error: unknown): Failure | undefined {
+  if (!(error instanceof Failure) || error.code !== 'NOT_FOUND') return undefined;
+  return invalid([{ field: 'members', message: error.message }]);
 }
