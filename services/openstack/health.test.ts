@@ -50,6 +50,15 @@ test('one that is sick says which service and why; a cloud without Cinder is wel
   const without = await arrange(async () => well({ cinder: 'ENDPOINT_MISSING' })).watch.health();
   assert.equal(without.cloud.reachable, true);
   assert.equal(without.cloud.services.cinder, 'absent');
+  assert.deepEqual(without.cloud.sick, []);
+});
+
+test('a sick Cinder is named and does not make the cloud unreachable', async () => {
+  const { cloud } = await arrange(async () => well({ cinder: 'CIRCUIT_OPEN' })).watch.health();
+  assert.equal(cloud.reachable, true);
+  assert.deepEqual(cloud.sick, ['cinder']);
+  assert.equal(cloud.services.cinder, 'circuit_open');
+  assert.equal(cloud.error, 'cinder is away');
 });
 
 test('an answer does not wait for a slow cloud: it tells what was last known', async () => {

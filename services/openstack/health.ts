@@ -14,6 +14,9 @@ export type CloudHealth = {
   readonly checked_at: string | null;
   /** `ok`, or why not. */
   readonly services: Readonly<Partial<Record<ServiceName, string>>>;
+  /** Those that do not do their work; a cloud may be reachable and one of them sick. */
+  readonly sick: readonly ServiceName[];
+  /** Of the first that is sick. */
   readonly error?: string;
 };
 
@@ -74,6 +77,7 @@ export function watchCloud(options: CloudWatchOptions): CloudWatch {
           region,
           checked_at: checkedAtMs === undefined ? null : new Date(checkedAtMs).toISOString(),
           services: Object.fromEntries(last.map((one) => [one.service, wordFor(one)])),
+          sick: sick.map(({ service }) => service),
           ...(first ? { error: first.message } : {}),
         },
         breakers: cloud.breakers(),

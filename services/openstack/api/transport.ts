@@ -147,6 +147,16 @@ function transportFailure(
     });
   }
   const code = error instanceof RequestError ? error.code : '';
+  if (isDistrust(code)) {
+    return new Failure({
+      code: 'FAILED_PRECONDITION',
+      reason: 'CLOUD_UNTRUSTED',
+      message: `${title} could not ${what}: its TLS certificate is not to be trusted (${code}); an operator must set OPENSTACK_CACERT to the authority that signed it`,
+      retryable: false,
+      metadata: { service },
+      cause: bare(error),
+    });
+  }
   return new Failure({
     code: 'UNAVAILABLE',
     reason: 'CLOUD_UNREACHABLE',
@@ -155,6 +165,17 @@ function transportFailure(
     metadata: { service, ...(NEVER_CONNECTED.has(code) ? { sent: NEVER_SENT } : {}) },
     cause: bare(error),
   });
+}
+
+// Node names OpenSSL's findings: https://nodejs.org/api/tls.html#x509-certificate-error-codes
+function isDistrust(code: string): boolean {
+  return (
+    code.includes('CERT_') ||
+    code.includes('ISSUER') ||
+    code.startsWith('UNABLE_TO_VERIFY') ||
+    code === 'ERR_TLS_CERT_ALTNAME_INVALID' ||
+    code === 'HOSTNAME_MISMATCH'
+  );
 }
 
 function isDeadline(reason: unknown): boolean {
