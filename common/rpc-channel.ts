@@ -1,6 +1,8 @@
 // A channel to a service's replicas, and one call over it: promises and async iterables over grpc-js, errors as Failures.
 
+import { once } from 'node:events';
 import {
+  type ClientDuplexStream,
   type ClientReadableStream,
   connectivityState,
   credentials,
@@ -94,6 +96,70 @@ export async function* sendStream<Q, R>(channel: Channel, sending: Sending<Q, R>
     // Cancelling a call emits an error that nobody listens to any more.
     call.on('error', () => {});
     call.cancel();
+  }
+}
+
+/**
+ * Streams both ways: sends no faster than the service takes, and reads no faster than it is iterated. Leaving the loop ends
+ * the call; a failure of `requests` ends it too and is what the caller hears.
+ */
+export async function* sendDuplex<Q, R>(
+  channel: Channel,
+  sending: Omit<Sending<Q, R>, 'request'> & { readonly requests: AsyncIterable<Q> },
+): AsyncGenerator<R> {
+  const { method, requests, metadata, signal } = sending;
+  await connected(channel);
+  if (signal?.aborted) throw cancelled(signal.reason);
+  const call: ClientDuplexStream<Q, R> = channel.makeBidiStreamRequest(
+    method.path,
+    method.requestSerialize,
+    method.responseDeserialize,
+    metadata,
+    deadline(sending),
+  );
+  const cancel = () => call.cancel();
+  signal?.addEventListener('abort', cancel, { once: true });
+  const over = new AbortController();
+  let broken: { readonly error: unknown } | undefined;
+  writeAll(call, requests, over.signal).catch((error: unknown) => {
+    if (over.signal.aborted) return;
+    broken = { error };
+    call.cancel();
+  });
+  try {
+    for await (const message of call) yield message as R;
+    if (broken) throw broken.error;
+  } catch (error) {
+    throw broken ? broken.error : failureFromGrpc(error);
+  } finally {
+    over.abort();
+    signal?.removeEventListener('abort', cancel);
+    call.on('error', () => {});
+    call.cancel();
+  }
+}
+
+/** Writes until all is written or the call is over; what is then still to come is not waited for. */
+async function writeAll<Q>(
+  call: ClientDuplexStream<Q, unknown>,
+  requests: AsyncIterable<Q>,
+  over: AbortSignal,
+): Promise<void> {
+  const ended = new Promise<undefined>((resolve) => {
+    over.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+  const iterator = requests[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await Promise.race([iterator.next(), ended]);
+    if (next === undefined) {
+      iterator.return?.().catch(() => {});
+      return;
+    }
+    if (next.done) {
+      call.end();
+      return;
+    }
+    if (!call.write(next.value)) await once(call, 'drain', { signal: over });
   }
 }
 

@@ -2,12 +2,13 @@
 
 import { randomUUID } from 'node:crypto';
 import {
+  type handleBidiStreamingCall,
   type handleServerStreamingCall,
   type handleUnaryCall,
   Metadata,
   type ServiceDefinition,
 } from '@grpc/grpc-js';
-import { openChannel, sendStream, sendUnary } from './rpc-channel.ts';
+import { openChannel, sendDuplex, sendStream, sendUnary } from './rpc-channel.ts';
 
 export type CallOptions = {
   /** A bearer token to call with. */
@@ -28,7 +29,9 @@ export type Client<S> = {
     ? (request: Q, options?: CallOptions) => Promise<R>
     : Methods<S>[M] extends handleServerStreamingCall<infer Q, infer R>
       ? (request: Q, options?: CallOptions) => AsyncIterable<R>
-      : never;
+      : Methods<S>[M] extends handleBidiStreamingCall<infer Q, infer R>
+        ? (requests: AsyncIterable<Q>, options?: CallOptions) => AsyncIterable<R>
+        : never;
 };
 
 const UNARY_TIMEOUT_MS = 30_000;
@@ -37,15 +40,22 @@ const UNARY_TIMEOUT_MS = 30_000;
 export function connect<S>(definition: ServiceDefinition, url: string): Client<S> & { close(): void } {
   const channel = openChannel(url);
   const methods = Object.entries(definition).map(([name, method]) => {
-    const sending = (request: unknown, { token, requestId, signal, timeoutMs }: CallOptions) => ({
+    const sending = ({ token, requestId, signal, timeoutMs }: CallOptions) => ({
       method,
-      request,
       metadata: metadata(token, requestId),
       signal,
       timeoutMs: timeoutMs ?? (method.responseStream ? undefined : UNARY_TIMEOUT_MS),
     });
+    if (method.requestStream) {
+      const open = (requests: AsyncIterable<unknown>, options: CallOptions = {}) =>
+        sendDuplex(channel, { ...sending(options), requests });
+      return [name, open];
+    }
     const send = method.responseStream ? sendStream : sendUnary;
-    return [name, (request: unknown, options: CallOptions = {}) => send(channel, sending(request, options))];
+    return [
+      name,
+      (request: unknown, options: CallOptions = {}) => send(channel, { ...sending(options), request }),
+    ];
   });
   return { ...Object.fromEntries(methods), close: () => channel.close() } as Client<S> & { close(): void };
 }

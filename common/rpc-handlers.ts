@@ -4,8 +4,10 @@
 import { randomUUID } from 'node:crypto';
 import { type EventEmitter, once } from 'node:events';
 import type {
+  handleBidiStreamingCall,
   handleServerStreamingCall,
   handleUnaryCall,
+  ServerDuplexStream,
   ServerUnaryCall,
   ServerWritableStream,
   ServiceDefinition,
@@ -41,7 +43,9 @@ export type Handlers<S> = {
     ? (request: Q, context: Context) => Promise<R>
     : S[M] extends handleServerStreamingCall<infer Q, infer R>
       ? (request: Q, context: Context) => AsyncIterable<R>
-      : never;
+      : S[M] extends handleBidiStreamingCall<infer Q, infer R>
+        ? (requests: AsyncIterable<Q>, context: Context) => AsyncIterable<R>
+        : never;
 };
 
 type Environment = { readonly identity: Identity; readonly log: Log; readonly metrics: Metrics };
@@ -63,6 +67,8 @@ export function implement(
     const handler = handlers[name];
     const access = ACCESS[method.path];
     if (typeof handler !== 'function') throw new Error(`${method.path} has no handler`);
+    if (method.requestStream && !method.responseStream)
+      throw new Error(`${method.path} streams requests but not answers, which is not supported`);
     if (access === undefined) throw new Error(`${method.path} has no access rule`);
 
     const enter = async (call: Call, signal: AbortSignal): Promise<Context> => {
@@ -90,12 +96,14 @@ export function implement(
     };
 
     if (method.responseStream) {
-      const serve = async (call: ServerWritableStream<unknown, unknown>) => {
+      type StreamCall = ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>;
+      const serve = async (call: StreamCall) => {
         const startedAt = performance.now();
         const signal = cancellation(call);
         try {
           const context = await enter(call, signal);
-          for await (const message of (handler as StreamHandler)(call.request, context)) {
+          const request = 'request' in call ? call.request : requestsOf(call, signal);
+          for await (const message of (handler as StreamHandler)(request, context)) {
             if (signal.aborted) break;
             if (!call.write(message)) await once(call, 'drain', { signal });
           }
@@ -107,7 +115,7 @@ export function implement(
           call.emit('error', failureToGrpc(failure));
         }
       };
-      return [name, (call: ServerWritableStream<unknown, unknown>) => void serve(call)];
+      return [name, (call: StreamCall) => void serve(call)];
     }
     const serve = async (call: ServerUnaryCall<unknown, unknown>, answer: sendUnaryData<unknown>) => {
       const startedAt = performance.now();
@@ -126,6 +134,24 @@ export function implement(
     return [name, unary];
   });
   return Object.fromEntries(entries) as UntypedServiceImplementation;
+}
+
+// What the client sends, as fast as it is iterated. Leaving the loop leaves the other direction open; a client that left
+// ends it with a failure, for what came before is not all that it meant to send.
+async function* requestsOf(
+  call: ServerDuplexStream<unknown, unknown>,
+  signal: AbortSignal,
+): AsyncGenerator<unknown> {
+  const left = new Promise<undefined>((resolve) => {
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+  const iterator = call.iterator({ destroyOnReturn: false })[Symbol.asyncIterator]();
+  for (;;) {
+    const next = signal.aborted ? undefined : await Promise.race([iterator.next(), left]);
+    if (next === undefined || signal.aborted) throw cancelled(signal.reason);
+    if (next.done) return;
+    yield next.value;
+  }
 }
 
 function cancellation(call: Call): AbortSignal {

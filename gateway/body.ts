@@ -1,29 +1,25 @@
 // The bytes of a request's body: how many are taken, and the JSON in them.
 
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import { cancelled, Failure } from '#common/errors.ts';
+import { Failure } from '#common/errors.ts';
+import { chunksOf } from './chunks.ts';
 import { HttpFailure } from './errors.ts';
 
 const MAX_BODY_BYTES = 2 * 1024 * 1024;
+const MAX_BODY_MS = 60_000;
 // Looking for the place of a mistake parses the text a few times over.
 const MAX_LOCATED_CHARS = 65_536;
 const LINGER_MS = 1_000;
 
-/** Reads the whole body. Throws as soon as it is over the limit. */
+/** Reads the whole body. Throws as soon as it is over the limit, and if the client leaves or takes a minute. */
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge();
   const chunks: Buffer[] = [];
   let size = 0;
-  try {
-    // Ending the usual iterator early would end the connection, and the answer with it.
-    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > MAX_BODY_BYTES) throw tooLarge();
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    // Anything else is a client that left in the middle of its request.
-    throw error instanceof HttpFailure ? error : cancelled(error);
+  for await (const chunk of chunksOf(request, { totalMs: MAX_BODY_MS })) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) throw tooLarge();
+    chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }

@@ -6,11 +6,13 @@ import { ANONYMOUS, bearerToken, type Caller, checkAccess, type Identity } from 
 import { Failure } from '#common/errors.ts';
 import { parseBody, readBody } from './body.ts';
 import { errorReply, HttpFailure } from './errors.ts';
+import { type Write, writerOf } from './json-writer.ts';
 import { type RateLimiter, timeoutOf } from './limits.ts';
 import { pageHeaders } from './pages.ts';
 import { findRoute, type Route } from './routes.ts';
 import type { Message } from './schema.ts';
-import { CONTENT_TYPE, openStream, streamFormat } from './stream.ts';
+import { CONTENT_TYPE, openStream, type StreamFormat, streamFormat } from './stream.ts';
+import { lastOf, progressFormat, readUpload } from './upload.ts';
 import type { CallContext, Upstreams } from './upstreams.ts';
 
 /** What the log and the metrics say of a request. */
@@ -54,8 +56,6 @@ export async function handle(
   const { method } = route;
   const caller = await admit(handling, request, reply, route);
   const timeoutMs = timeoutOf(method, single(request.headers['grpc-timeout']));
-  const message = await readRequest(request, { ...found, search });
-
   const leaving = whenClientLeaves(reply);
   const context: CallContext = {
     token: caller.token,
@@ -64,14 +64,25 @@ export async function handle(
     signal: leaving.signal,
     timeoutMs,
   };
-  reply.header('cache-control', 'no-store');
-  if (method.isServerStream)
-    return sendStream(handling, { request, reply, route, message, context, leaving });
+  if (method.isClientStream)
+    return receive(handling, { request, reply, target: { ...found, search }, context, leaving });
+  const message = await readRequest(request, { ...found, search });
+  if (method.isServerStream) {
+    const messages = handling.upstreams.stream(method, message, context);
+    const { write } = route.transcoder;
+    const format = streamFormat(request.headers.accept);
+    return sendStream(handling, { request, reply, messages, write, format, leaving });
+  }
   const response = await handling.upstreams.unary(method, message, context);
   reply.headers(pageHeaders(method, route.binding, response, request.raw.url ?? '/'));
+  return sendMessage(reply, route, response);
+}
+
+function sendMessage(reply: FastifyReply, { method, transcoder }: Route, response: Message): FastifyReply {
+  reply.header('cache-control', 'no-store');
   reply.code(method.httpStatus).type('application/json; charset=utf-8');
   // The last newline keeps a terminal's prompt on a line of its own.
-  return reply.send(`${JSON.stringify(route.transcoder.write(response))}\n`);
+  return reply.send(`${JSON.stringify(transcoder.write(response))}\n`);
 }
 
 // A token that is not good is no token where none is needed: who logs in anew may still send the old one.
@@ -99,7 +110,7 @@ async function admit(
 
 async function readRequest(
   { raw, headers }: FastifyRequest,
-  { route, params, search }: { route: Route; params: Readonly<Record<string, string>>; search: string },
+  { route, params, search }: Target,
 ): Promise<Message> {
   const { method, transcoder } = route;
   const bytes = await readBody(raw);
@@ -113,19 +124,51 @@ async function readRequest(
   return transcoder.read({ params, query, body });
 }
 
-async function sendStream(
-  { upstreams, draining }: Handling,
+type Target = { route: Route; params: Readonly<Record<string, string>>; search: string };
+
+/** An upload: its result is the answer, or all its messages for a client that wants the progress. */
+async function receive(
+  handling: Handling,
   options: {
     request: FastifyRequest;
     reply: FastifyReply;
-    route: Route;
-    message: Message;
+    target: Target;
     context: CallContext;
     leaving: AbortController;
   },
 ): Promise<FastifyReply> {
-  const { request, reply, route, message, context, leaving } = options;
-  const format = streamFormat(request.headers.accept);
+  const { request, reply, target, context, leaving } = options;
+  const { method } = target.route;
+  const over = new AbortController();
+  const requests = readUpload(request, target, over.signal);
+  const messages = untilOver(handling.upstreams.duplex(method, requests, context), over);
+  const format = progressFormat(request.headers.accept);
+  if (format === undefined) return sendMessage(reply, target.route, await lastOf(messages));
+  const write = writerOf(method.responseType);
+  return sendStream(handling, { request, reply, messages, write, format, leaving });
+}
+
+async function* untilOver(messages: AsyncIterable<Message>, over: AbortController): AsyncGenerator<Message> {
+  try {
+    yield* messages;
+  } finally {
+    over.abort();
+  }
+}
+
+async function sendStream(
+  { draining }: Handling,
+  options: {
+    request: FastifyRequest;
+    reply: FastifyReply;
+    messages: AsyncIterable<Message>;
+    write: Write;
+    format: StreamFormat;
+    leaving: AbortController;
+  },
+): Promise<FastifyReply> {
+  const { request, reply, messages, write, format, leaving } = options;
+  reply.header('cache-control', 'no-store');
   // Proxies that gather an answer before they pass it on are asked not to.
   reply.code(200).type(CONTENT_TYPE[format]).header('x-accel-buffering', 'no');
   if (request.method === 'HEAD') return reply.send();
@@ -134,8 +177,8 @@ async function sendStream(
   if (draining.aborted) stop();
   try {
     const body = await openStream({
-      messages: upstreams.stream(route.method, message, context),
-      write: route.transcoder.write,
+      messages,
+      write,
       format,
       describe: (error) => errorReply(draining.aborted ? draining.reason : error, request.id).body,
       begin: () => reply.raw.flushHeaders(),

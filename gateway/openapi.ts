@@ -104,6 +104,10 @@ function operation(route: Route, schemas: Schemas, index: number): JsonSchema {
 }
 
 function requestBodyOf({ method, binding, template }: Route, schemas: Schemas): JsonSchema | undefined {
+  if (method.isClientStream) {
+    // OpenAPI 3.1: a body of raw bytes has no schema.
+    return { description: 'The file itself.', required: true, content: { 'application/octet-stream': {} } };
+  }
   if (binding.body !== '*') {
     const field = method.requestType.fields[binding.body];
     return field && { content: { 'application/json': { schema: schemas.field(field, 'request') } } };
@@ -142,6 +146,17 @@ function success({ method, binding }: Route, schemas: Schemas): JsonSchema {
   const field = responseField(method, binding);
   const schema = field ? schemas.field(field, 'answer') : schemas.messageRef(method.responseType, 'answer');
   const description = method.responseType.comment ?? 'Success';
+  if (method.isClientStream) {
+    const progress = { schema: schemas.messageRef(method.responseType, 'answer') };
+    return {
+      description: `${description} The result alone, or every message for a client that accepts a stream.`,
+      content: {
+        'application/json': { schema },
+        [CONTENT_TYPE.ndjson]: progress,
+        [CONTENT_TYPE.sse]: progress,
+      },
+    };
+  }
   if (method.isServerStream)
     return {
       description: `${description} One a line, or one an event if the client accepts text/event-stream.`,

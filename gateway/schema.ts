@@ -33,6 +33,8 @@ export type Method = {
   readonly requestType: protobuf.Type;
   readonly responseType: protobuf.Type;
   readonly isServerStream: boolean;
+  /** Whether the request is a stream, whose bytes are then the body: see upload.ts. */
+  readonly isClientStream: boolean;
   readonly access: Access;
   /** The HTTP status of a success. */
   readonly httpStatus: number;
@@ -105,8 +107,10 @@ function describe(serviceName: string, method: protobuf.Method, definition: Defi
   if (!ACCESS.includes(access)) throw new Error(`${definition.path} has no option (pucp.api.v1.access)`);
   if (bindings.length > 0 && access === 'ACCESS_SERVICE')
     throw new Error(`${definition.path} is for services only and must not have google.api.http`);
-  if (bindings.length > 0 && definition.requestStream)
-    throw new Error(`${definition.path} streams requests, which REST cannot do`);
+  if (definition.requestStream && !bindings.every((binding) => isUpload(definition, requestType, binding)))
+    throw new Error(
+      `${definition.path} streams requests, which REST can do only with a body of bytes and answers that stream too`,
+    );
   return {
     path: definition.path,
     packageName: serviceName.slice(0, serviceName.lastIndexOf('.')),
@@ -116,12 +120,18 @@ function describe(serviceName: string, method: protobuf.Method, definition: Defi
     requestType,
     responseType,
     isServerStream: definition.responseStream,
+    isClientStream: definition.requestStream,
     access: access as Access,
     httpStatus: Number(options['(pucp.api.v1.http_status)'] ?? 200),
     hasSideEffects: options.idempotency_level !== 'NO_SIDE_EFFECTS',
     bindings,
     definition,
   };
+}
+
+function isUpload(definition: Definition, requestType: protobuf.Type, { body }: Binding): boolean {
+  const field = requestType.fields[body];
+  return definition.responseStream && field?.type === 'bytes' && !field.repeated;
 }
 
 function bindingsOf(path: string, rule: unknown): Binding[] {

@@ -4,7 +4,14 @@
 import { connectivityState, Metadata } from '@grpc/grpc-js';
 import { failureFromGrpc } from '#common/error-wire.ts';
 import { Failure } from '#common/errors.ts';
-import { type Channel, openChannel, type Sending, sendStream, sendUnary } from '#common/rpc-channel.ts';
+import {
+  type Channel,
+  openChannel,
+  type Sending,
+  sendDuplex,
+  sendStream,
+  sendUnary,
+} from '#common/rpc-channel.ts';
 import type { UpstreamConfig } from './config.ts';
 import type { Message, Method } from './schema.ts';
 
@@ -26,6 +33,8 @@ export type Upstreams = {
   unary(method: Method, request: Message, context: CallContext): Promise<Message>;
   /** Reads no faster than it is iterated. */
   stream(method: Method, request: Message, context: CallContext): AsyncIterable<Message>;
+  /** Sends no faster than the service takes, and reads no faster than it is iterated. */
+  duplex(method: Method, requests: AsyncIterable<Message>, context: CallContext): AsyncIterable<Message>;
   /** How each channel is, by the service's name; one that is idle is made to connect. */
   states(): Readonly<Record<string, UpstreamState>>;
   close(): void;
@@ -58,6 +67,14 @@ export function createUpstreams(configs: readonly UpstreamConfig[], methods: rea
       const { channel, name } = channelOf(method);
       try {
         yield* sendStream(channel, sending(method, request, context));
+      } catch (error) {
+        throw named(failureFromGrpc(error), name);
+      }
+    },
+    async *duplex(method, requests, context) {
+      const { channel, name } = channelOf(method);
+      try {
+        yield* sendDuplex(channel, { ...sending(method, {}, context), requests });
       } catch (error) {
         throw named(failureFromGrpc(error), name);
       }
