@@ -92,6 +92,24 @@ const CASES: readonly [ServiceName, number, unknown, string, string, boolean][] 
     'CLOUD_REFUSED',
     false,
   ],
+  [
+    'neutron',
+    409,
+    neutron('FloatingIPPortAlreadyAssociated', 'Cannot associate floating IP x with port y'),
+    'ALREADY_EXISTS',
+    'FLOATING_IP_PRESENT',
+    false,
+  ],
+  ['neutron', 409, neutron('RouterInterfaceInUseByFloatingIP'), 'ABORTED', 'IN_USE', true],
+  ['keystone', 498, '', 'UNAVAILABLE', 'CLOUD_RATE_LIMITED', true],
+  [
+    'nova',
+    409,
+    { conflictingRequest: { code: 409, message: 'Instance 6a9c is locked' } },
+    'FAILED_PRECONDITION',
+    'SERVER_LOCKED',
+    false,
+  ],
   ['neutron', 412, neutron('RevisionNumberConstraintFailed'), 'ABORTED', 'REVISION_CHANGED', true],
   ['neutron', 404, neutron('NetworkNotFound'), 'NOT_FOUND', 'ITEM_NOT_FOUND', false],
   [
@@ -192,6 +210,17 @@ for (const [service, status, body, code, reason, retryable] of CASES) {
     assert.equal(metadata.request_id, 'req-1');
   });
 }
+
+test('a quota is not told to be tried again later, although Cinder says so', () => {
+  const body = JSON.stringify({
+    overLimit: {
+      code: 413,
+      message: 'VolumeLimitExceeded: Maximum number of volumes allowed (0) exceeded for quota',
+    },
+  });
+  const refused = cloudFailure({ service: 'cinder', status: 413, body, what: 'x', retryAfterS: 0 });
+  assert.deepEqual([refused.reason, refused.retryAfterS], ['QUOTA_EXCEEDED', undefined]);
+});
 
 test('the message says what was tried and what the cloud said', () => {
   const body = { itemNotFound: { code: 404, message: 'Instance nope could not be found.' } };

@@ -61,7 +61,10 @@ const RULES: readonly (readonly [Test, Verdict])[] = [
     final('ALREADY_EXISTS', 'ADDRESS_IN_USE'),
   ],
   [type(/^(VlanIdInUse|FlatNetworkInUse|TunnelIdInUse)$/), final('ALREADY_EXISTS', 'VLAN_IN_USE')],
+  [type(/^FloatingIPPortAlreadyAssociated$/), final('ALREADY_EXISTS', 'FLOATING_IP_PRESENT')],
   [type(/InUse/), IN_USE],
+  // Until someone unlocks it.
+  [says(/^Instance .* is locked/i, 409), final('FAILED_PRECONDITION', 'SERVER_LOCKED')],
   [from('glance', 409), IN_USE],
   // Cinder says 400 where others say 409, and Nova hands it on: "Invalid volume: Volume status must be available or …",
   // "Invalid volume: volume … is already attached to instances: …".
@@ -100,7 +103,8 @@ export function cloudFailure(answer: CloudAnswer): Failure {
     reason: verdict.reason,
     retryable: verdict.retryable,
     message: `${SERVICE_TITLES[service]} could not ${what}: ${advice(verdict.reason, said)}`,
-    retryAfterS: answer.retryAfterS,
+    // Cinder says Retry-After: 0 of a quota, which no waiting helps.
+    retryAfterS: verdict.retryable ? answer.retryAfterS : undefined,
     metadata: {
       service,
       status: String(status),

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLog } from '#common/log.ts';
 import { createSession } from './session.ts';
-import { context, type FakeCloud, failureOf, startFakeCloud, until } from './testing/fake-cloud.ts';
+import {
+  context,
+  type FakeCloud,
+  type FakeReply,
+  failureOf,
+  startFakeCloud,
+  until,
+} from './testing/fake-cloud.ts';
 import { createWire } from './wire.ts';
 
 /** Flavors that are shown only to tokens that have not been revoked. */
@@ -174,4 +181,89 @@ test('a token given without a project is used as it is', async () => {
   await fake.cloud.project('home').nova.listFlavors(context());
   assert.equal(fake.tokenRequests[0]?.method, 'GET');
   assert.equal(fake.tokenRequests[0]?.headers['x-subject-token'], 'given');
+});
+
+test('a token for a domain or the whole system is asked for as such, and kept apart', async () => {
+  const grant = (token: object): FakeReply => ({
+    status: 201,
+    headers: { 'x-subject-token': JSON.stringify(token) },
+    json: { token: { expires_at: new Date(Date.now() + 3_600_000).toISOString(), ...token } },
+  });
+  await using fake = await startFakeCloud({
+    onToken: ({ body }) => {
+      const { scope } = (body as { auth: { scope: { domain?: object; system?: object } } }).auth;
+      return scope.domain || scope.system ? grant(scope) : undefined;
+    },
+  });
+  const projects = { json: { projects: [] } };
+  fake.on('GET', '/identity/v3/projects', projects);
+  for (const scope of ['home', { domainId: 'd1' }, { system: true }, { domainId: 'd1' }] as const) {
+    await fake.cloud.project(scope).keystone.listProjects({}, context());
+  }
+  assert.deepEqual(
+    fake.tokenRequests.slice(1).map(({ body }) => (body as { auth: { scope: unknown } }).auth.scope),
+    [{ domain: { id: 'd1' } }, { system: { all: true } }],
+  );
+  const tokens = fake.requests.map(({ headers }) => headers['x-auth-token']);
+  assert.equal(new Set(tokens).size, 3);
+  assert.equal(tokens[1], tokens[3]);
+});
+
+test('no role on the system, or in a domain, is told as such', async () => {
+  await using fake = await startFakeCloud({
+    onToken: () => ({ status: 401, json: { error: { message: 'x' } } }),
+  });
+  for (const [scope, reason] of [
+    [{ system: true }, 'SYSTEM_ACCESS_DENIED'],
+    [{ domainId: 'd1' }, 'DOMAIN_ACCESS_DENIED'],
+  ] as const) {
+    const failure = await failureOf(fake.cloud.project(scope).keystone.listProjects({}, context()));
+    assert.equal(failure.reason, reason);
+  }
+});
+
+test('a token counts by how long it lives, whatever the cloud’s clock says and however it writes the time', async () => {
+  for (const aheadMs of [-3_600_000, 0, 3_600_000]) {
+    const at = (ms: number) => new Date(Date.now() + aheadMs + ms).toISOString().replace('Z', '000');
+    await using fake = await startFakeCloud({
+      onToken: () => ({
+        status: 201,
+        headers: { 'x-subject-token': 't' },
+        json: { token: { issued_at: at(0), expires_at: at(600_000) } },
+      }),
+    });
+    const clock = { now: Date.now() };
+    using opened = openSession(fake, clock);
+    const { expiresAtMs } = await opened.session.token(context());
+    assert.equal(expiresAtMs, clock.now + 600_000, `${aheadMs} ms ahead`);
+  }
+});
+
+test('work that goes on after the answer gets a token with half its life left', async () => {
+  await using fake = await startFakeCloud();
+  const clock = { now: Date.now() };
+  using opened = openSession(fake, clock);
+  const first = await opened.session.token(context());
+  clock.now += 1_790_000;
+  assert.equal((await opened.session.lastingToken(context())).id, first.id);
+  clock.now += 20_000;
+  assert.equal((await opened.session.token(context())).id, first.id);
+  assert.notEqual((await opened.session.lastingToken(context())).id, first.id);
+});
+
+test('what is sent again with a new token is sent whole', async () => {
+  await using fake = await startFakeCloud();
+  fake.on('POST', '/network/v2.0/networks', ({ headers }) =>
+    fake.isValid(headers['x-auth-token'])
+      ? { status: 201, json: { network: { id: 'n1' } } }
+      : { status: 401, json: { error: { message: 'Unauthorized' } } },
+  );
+  const { neutron, projectId } = fake.cloud.project('home');
+  await projectId(context());
+  fake.revokeTokens();
+  assert.equal((await neutron.networks.create({ name: 'n' }, context())).id, 'n1');
+  assert.deepEqual(
+    fake.requests.map(({ body }) => body),
+    [{ network: { name: 'n' } }, { network: { name: 'n' } }],
+  );
 });
