@@ -30,12 +30,13 @@ export function interfaceRoutes(cloud: Cloud): Route[] {
       const row = mustServer(cloud, call);
       requireUnlocked(row, call);
       const port = portsOf(cloud, row).find(({ id }) => id === call.params.port_id);
-      if (!port) throw notFound(`Port ${call.params.port_id} not found`);
       if (!ATTACHABLE.includes(row.vm_state)) {
         throw conflict(
           `Cannot 'detach_interface' instance ${row.id} while it is in vm_state ${row.vm_state}`,
         );
       }
+      // Nova asks the compute host, which finds out too late to say so.
+      if (!port) return { status: 202 };
       unbindPort(cloud, port, row);
       touch(cloud, row.id, {
         requested_networks: row.requested_networks.filter((wish) => wish.port_id !== port.id),
@@ -83,8 +84,8 @@ function attach(cloud: Cloud, call: Call): Json {
     });
   } else {
     const found = cloud.ports.get(String(portId));
-    if (!found || !isOwn(found, call.caller)) throw notFound(`Port ${String(portId)} could not be found.`);
-    if (found.device_id !== '') throw badRequest(`Port ${found.id} is still in use.`);
+    if (!found || !isOwn(found, call.caller)) throw notFound(`Port id ${String(portId)} could not be found.`);
+    if (found.device_id !== '') throw conflict(`Port ${found.id} is still in use.`);
     bindPort(cloud, found, row);
     port = cloud.ports.get(found.id) ?? found;
   }

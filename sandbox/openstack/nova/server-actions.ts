@@ -84,6 +84,8 @@ const REBUILD: Transition = {
   power: 1,
 };
 const ACTION_SHARE = 0.4;
+/** Nova's power_state. */
+const SHUT_DOWN = 4;
 
 export function registerActionTasks(cloud: Cloud): void {
   cloud.tasks.on('server action', (id, { to = 'active', power = '1' }) => {
@@ -173,6 +175,12 @@ function run(
   cloud.tasks.after(cloud.buildDelayMs * ACTION_SHARE, 'server action', row.id, args);
 }
 
+/** A server that was down before is down after: Nova brings back the power it found. */
+function settling({ vm_state: state, power_state: power }: ServerRow, transition: Transition): Transition {
+  const wasDown = power === SHUT_DOWN && state !== 'error';
+  return wasDown ? { ...transition, to: 'stopped', power } : transition;
+}
+
 function requireState(row: ServerRow, verb: string, from: readonly string[]): void {
   const refuse = (what: string, state: string | null) =>
     conflict(`Cannot '${verb}' instance ${row.id} while it is in ${what} ${state}`);
@@ -205,22 +213,23 @@ const SPECIAL: Readonly<Record<string, Special>> = {
     requireUnlocked(row, call);
     requireState(row, RESIZE.verb, RESIZE.from);
     reserveGrowth(cloud, row, flavor.vcpus - row.flavor.vcpus, flavor.ram - row.flavor.ram);
-    run(cloud, row, RESIZE, { call, name: 'resize' }, { flavor, old_flavor: row.flavor });
+    const resize = { ...RESIZE, power: row.power_state };
+    run(cloud, row, resize, { call, name: 'resize' }, { flavor, old_flavor: row.flavor });
     return undefined;
   },
   confirmResize: (cloud, row) => {
-    if (row.vm_state !== 'resized' || !row.old_flavor) throw badRequest('Instance has not been resized.');
+    requireState(row, 'confirmResize', ['resized']);
     // Nova leaves the state as it is until the old host has cleaned up.
     touch(cloud, row.id, { old_flavor: null });
-    cloud.tasks.after(cloud.buildDelayMs * ACTION_SHARE, 'server action', row.id, {
-      to: 'active',
-      power: '1',
-    });
+    const { to, power } = settling(row, REVERT);
+    const args = { to, power: String(power) };
+    cloud.tasks.after(cloud.buildDelayMs * ACTION_SHARE, 'server action', row.id, args);
     return { status: 204 };
   },
   revertResize: (cloud, row, call) => {
-    if (row.vm_state !== 'resized' || !row.old_flavor) throw badRequest('Instance has not been resized.');
-    run(cloud, row, REVERT, { call, name: 'revertResize' }, { flavor: row.old_flavor, old_flavor: null });
+    requireState(row, 'revertResize', ['resized']);
+    const before = { flavor: row.old_flavor ?? row.flavor, old_flavor: null };
+    run(cloud, row, settling(row, REVERT), { call, name: 'revertResize' }, before);
     return undefined;
   },
   rebuild: (cloud, row, call, { imageRef, name }) => {
@@ -228,7 +237,7 @@ const SPECIAL: Readonly<Record<string, Special>> = {
     if (!image) throw badRequest('Can not find requested image');
     requireUnlocked(row, call);
     const more = { image_id: image.id, ...(typeof name === 'string' ? { name } : {}) };
-    run(cloud, row, REBUILD, { call, name: 'rebuild' }, more);
+    run(cloud, row, settling(row, REBUILD), { call, name: 'rebuild' }, more);
     return { status: 202, body: { server: { id: row.id, adminPass: randomWord(12) } } };
   },
   lock: (cloud, row, call, { locked_reason: reason }) => {
@@ -258,11 +267,15 @@ const SPECIAL: Readonly<Record<string, Special>> = {
   },
   addSecurityGroup: (cloud, row, call, { name }) => changeGroup(cloud, row, call, String(name), true),
   removeSecurityGroup: (cloud, row, call, { name }) => changeGroup(cloud, row, call, String(name), false),
-  'os-getConsoleOutput': (_cloud, row) => {
+  'os-getConsoleOutput': (_cloud, row, _call, { length }) => {
     requireRunning(row);
-    return ok({
-      output: `[    0.000000] sandbox console of ${row.id}\nhostname: ${row.hostname}\n${row.hostname} login: `,
-    });
+    const lines = [
+      `[    0.000000] sandbox console of ${row.id}`,
+      `hostname: ${row.hostname}`,
+      `${row.hostname} login: `,
+    ];
+    const first = length === undefined || Number(length) < 0 ? 0 : Math.max(0, lines.length - Number(length));
+    return ok({ output: lines.slice(first).join('\n') });
   },
   'os-getVNCConsole': (cloud, row, call, { type }) => {
     if (call.minor >= 6) throw notFound('The resource could not be found.');

@@ -15,6 +15,7 @@ import { actionRoutes, registerActionTasks } from './server-actions.ts';
 import { registerServerTasks } from './server-life.ts';
 import { metadataRoutes } from './server-metadata.ts';
 import { serverRoutes } from './servers.ts';
+import { usageRoutes } from './usage.ts';
 
 export function novaService(cloud: Cloud): Service {
   registerServerTasks(cloud);
@@ -33,6 +34,7 @@ export function novaService(cloud: Cloud): Service {
       ...hostRoutes(cloud),
       ...quotaRoutes(cloud),
       ...keypairRoutes(cloud),
+      ...usageRoutes(cloud),
     ],
     negotiate: (headers) =>
       negotiateVersion(headers, {
