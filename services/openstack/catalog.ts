@@ -18,6 +18,8 @@ export type Catalog = QuotaReader & {
   images(projectId: string | undefined, context: CallContext): Promise<readonly BootImage[]>;
   /** The next reader asks the cloud anew. */
   forgetFlavors(): void;
+  /** The same: Nova makes images behind Glance's back. */
+  forgetImages(): void;
   /** Smallest first. */
   flavors(context: CallContext): Promise<readonly NovaFlavor[]>;
   zones(context: CallContext): Promise<readonly AvailabilityZone[]>;
@@ -52,6 +54,7 @@ export function createCatalog({ cloud, metrics }: { cloud: Cloud; metrics: Metri
       );
     },
     forgetFlavors: () => flavors.clear(),
+    forgetImages: () => images.clear(),
     flavors: (context) =>
       flavors.get('', async () =>
         (await home.nova.listFlavors(shared(context))).filter(isOffered).sort(bySize),

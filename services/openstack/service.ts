@@ -11,6 +11,10 @@ import { followRevocations } from '#common/revocations.ts';
 import { service, startRpcServer } from '#common/rpc-server.ts';
 import { type DriverServiceServer, DriverServiceService } from '#proto/pucp/driver/v1/driver_service.ts';
 import {
+  type ComputeServiceServer,
+  ComputeServiceService,
+} from '#proto/pucp/openstack/v1/compute_service.ts';
+import {
   type IdentityServiceServer,
   IdentityServiceService,
 } from '#proto/pucp/openstack/v1/identity_service.ts';
@@ -30,6 +34,7 @@ import { cloudSettings, type OpenstackConfig } from './config.ts';
 import { createDriver, validateSpec } from './driver.ts';
 import { createFences } from './fences.ts';
 import { openstackHandlers } from './handlers/all.ts';
+import { computeHandlers } from './handlers/compute.ts';
 import { identityHandlers } from './handlers/identity.ts';
 import { storageHandlers } from './handlers/storage.ts';
 import { type CloudWatch, watchCloud } from './health.ts';
@@ -133,6 +138,10 @@ export async function startOpenstack(
         service<IdentityServiceServer>(
           IdentityServiceService,
           identityHandlers({ cloud, tenancy, catalog, config, changes }),
+        ),
+        service<ComputeServiceServer>(
+          ComputeServiceService,
+          computeHandlers({ cloud, tenancy, catalog, config }),
         ),
         service<DriverServiceServer>(
           DriverServiceService,

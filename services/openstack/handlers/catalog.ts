@@ -1,12 +1,13 @@
 // Images, flavors and zones, as the catalog holds them.
 
 import type { Handlers } from '#common/rpc-server.ts';
-import { AvailabilityZone, Flavor, Image } from '#proto/pucp/openstack/v1/openstack.ts';
+import { AvailabilityZone, Image } from '#proto/pucp/openstack/v1/openstack.ts';
 import type { OpenstackServiceServer } from '#proto/pucp/openstack/v1/openstack_service.ts';
 import type { AvailabilityZone as NovaZone } from '../api/nova.ts';
 import { capacityByZone, capacityOf, forAdmins } from '../capacity.ts';
 import { aliasesOf } from '../names.ts';
 import { callContext, type Deps, utc } from './deps.ts';
+import { flavorView } from './flavor-view.ts';
 
 type CatalogHandlers = Pick<
   Handlers<OpenstackServiceServer>,
@@ -43,20 +44,7 @@ export function catalogHandlers({ cloud, catalog, tenancy, config }: Deps): Cata
     async listFlavors({ sync }, context) {
       if (sync) catalog.forgetFlavors();
       const found = await catalog.flavors(callContext(context));
-      const flavors = found.map((flavor) =>
-        Flavor.fromPartial({
-          id: flavor.id,
-          name: flavor.name,
-          vcpus: flavor.vcpus,
-          ram: flavor.ram,
-          disk: flavor.disk,
-          ephemeral: flavor['OS-FLV-EXT-DATA:ephemeral'],
-          swap: flavor.swap || 0,
-          rxtxFactor: 'rxtx_factor' in flavor ? Number(flavor.rxtx_factor) : 1,
-          isPublic: flavor['os-flavor-access:is_public'],
-          aliases: aliasesOf(flavor, found, config.flavors),
-        }),
-      );
+      const flavors = found.map((flavor) => flavorView(flavor, aliasesOf(flavor, found, config.flavors)));
       return { flavors };
     },
 

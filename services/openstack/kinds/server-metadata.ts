@@ -50,6 +50,11 @@ export function askedFrom(metadata: Metadata): Asked {
   return { image, flavor, availabilityZone, ports };
 }
 
+/** Whether a deployed server's entry of this key says what was asked for. */
+export function isAskedKey(key: string): boolean {
+  return /^(vm_name|image|flavor|availability_zone|replacements|ports(_\d+)?)$/.test(key);
+}
+
 /** In as many values as their length asks for. */
 function portsMetadata(ports: readonly string[]): Metadata {
   const values: string[] = [];
