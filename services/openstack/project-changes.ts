@@ -50,6 +50,17 @@ export function createProjectChanges(options: ProjectChangesOptions): ProjectCha
     });
   }
 
+  // Asked before, since Keystone of the release Zed hangs up on a name that is taken: its own 409 fails with a KeyError.
+  async function assertFree(name: string, project: KnownProject, context: CallContext): Promise<void> {
+    const named = await home.keystone.listProjects({ name, domain_id: project.domain_id }, context);
+    if (named.every(({ id }) => id === project.id)) return;
+    throw new Failure({
+      code: 'ALREADY_EXISTS',
+      reason: 'ALREADY_EXISTS',
+      message: `Keystone has a project named "${name}" already`,
+    });
+  }
+
   async function assertNoSlices(project: KnownProject, context: CallContext): Promise<void> {
     const here = { allProjects: true, projectId: project.id };
     const [noted, servers, networks] = await Promise.all([
@@ -88,6 +99,7 @@ export function createProjectChanges(options: ProjectChangesOptions): ProjectCha
     isHome: async ({ id }, context) => id === (await home.projectId(context)),
     async update(project, changes, context) {
       await assertOurs(project);
+      if (changes.name !== undefined) await assertFree(changes.name, project, context);
       const changed = await home.keystone.updateProject(project.id, changes, context);
       if (changes.name !== undefined) await store.renameProject(project.id, changes.name);
       tenancy.forget(project.id);
