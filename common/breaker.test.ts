@@ -44,6 +44,23 @@ test('a breaker opens after repeated failures, answers at once with a delay, and
   breaker.close();
 });
 
+test('failures one after the other open a breaker, however far apart; an answer between them starts the count anew', async () => {
+  const breaker = createBreaker({ name: 'nova', isSick, volumeThreshold: 3 });
+  const failSlowly = async (times: number) => {
+    for (let call = 0; call < times; call++) await assert.rejects(breaker.run(fail), { message: 'dead' });
+  };
+  // Calls that go well keep the share of failures small.
+  for (let call = 0; call < 50; call++) await breaker.run(async () => 'well');
+  await failSlowly(2);
+  await assert.rejects(breaker.run(refuse), { code: 'NOT_FOUND' });
+  await failSlowly(2);
+  await assert.rejects(breaker.run(() => Promise.reject(cancelled())));
+  assert.equal(breaker.state(), 'closed');
+  await failSlowly(1);
+  assert.equal(breaker.state(), 'open');
+  breaker.close();
+});
+
 test('a probe that its caller ends does not close the breaker, and soon another one may try', async () => {
   const breaker = createBreaker({ name: 'nova', isSick, resetMs: 50 });
   for (let call = 0; call < 5; call++) await assert.rejects(breaker.run(fail), { message: 'dead' });

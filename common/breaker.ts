@@ -24,7 +24,10 @@ export type BreakerOptions = {
   readonly isSick: (error: unknown) => boolean;
   /** How long it stays open before one call may probe. */
   readonly resetMs?: number;
-  /** Calls within ten seconds before it may open at all. */
+  /**
+   * It opens when half of the calls of ten seconds fail and there are at least so many, or when so many fail one after the
+   * other, however long that takes: who hangs fails seldom.
+   */
   readonly volumeThreshold?: number;
   readonly onState?: (state: BreakerState) => void;
 };
@@ -53,6 +56,15 @@ export function createBreaker(options: BreakerOptions): Breaker {
     },
   };
   const circuit: CircuitBreaker<[() => Promise<unknown>]> = new CircuitBreaker((work) => work(), settings);
+  let sickInARow = 0;
+  circuit.on('failure', () => {
+    sickInARow += 1;
+    if (sickInARow >= volumeThreshold) circuit.open();
+  });
+  // opossum hands what it filtered to this event, too.
+  circuit.on('success', (outcome: unknown) => {
+    if (!isCalledOff(outcome)) sickInARow = 0;
+  });
   let openedAt = 0;
   circuit.on('open', () => {
     openedAt = Date.now();

@@ -53,7 +53,7 @@ export type CloudSettings = {
   readonly endpointOverrides?: Readonly<Partial<Record<ServiceName, string>>> | undefined;
   /** The largest answer read, in bytes; 64 MiB if not set. */
   readonly maxResponseBytes?: number | undefined;
-  /** Calls within ten seconds before a breaker may open (5), and how long it then stays open (15 s). */
+  /** Calls within ten seconds, or failures in a row, before a breaker may open (5), and how long it then stays open (15 s). */
   readonly breakerVolume?: number | undefined;
   readonly breakerResetMs?: number | undefined;
 };
