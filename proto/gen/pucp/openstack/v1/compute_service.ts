@@ -3969,11 +3969,12 @@ export const ListHypervisorsResponse: MessageFns<ListHypervisorsResponse> = {
  * What can be done to Nova's servers beside making, starting and stopping them, and what belongs to Nova otherwise: key
  * pairs, flavors, usage, hosts. A user reaches what lies in the user's own projects, an admin everything; for everyone
  * else it does not exist (NOT_FOUND). A change of state is asked for and answered at once: task_state of the answer tells
- * what is under way. Asking for a state that a server is in already changes nothing.
+ * what is under way. Asking for a state that a server is in already changes nothing. Changes of a locked server fail with
+ * FAILED_PRECONDITION unless an admin asks.
  */
 export type ComputeServiceService = typeof ComputeServiceService;
 export const ComputeServiceService = {
-  /** Freezes a running server in memory. Errors: NOT_FOUND, ABORTED if it does not run or is busy or locked. */
+  /** Freezes a running server in memory. Errors: NOT_FOUND, ABORTED if it does not run or is busy. */
   pauseInstance: {
     path: "/pucp.openstack.v1.ComputeService/PauseInstance" as const,
     requestStream: false as const,
@@ -3983,7 +3984,7 @@ export const ComputeServiceService = {
     responseSerialize: (value: Instance): Buffer => Buffer.from(Instance.encode(value).finish()),
     responseDeserialize: (value: Buffer): Instance => Instance.decode(value),
   },
-  /** Lets a paused server run on. Errors: NOT_FOUND, ABORTED if it is neither paused nor running, or busy or locked. */
+  /** Lets a paused server run on. Errors: NOT_FOUND, ABORTED if it is neither paused nor running, or busy. */
   unpauseInstance: {
     path: "/pucp.openstack.v1.ComputeService/UnpauseInstance" as const,
     requestStream: false as const,
@@ -3994,10 +3995,7 @@ export const ComputeServiceService = {
     responseSerialize: (value: Instance): Buffer => Buffer.from(Instance.encode(value).finish()),
     responseDeserialize: (value: Buffer): Instance => Instance.decode(value),
   },
-  /**
-   * Writes a running server's memory to disk and stops it. Errors: NOT_FOUND, ABORTED if it does not run or is busy or
-   * locked.
-   */
+  /** Writes a running server's memory to disk and stops it. Errors: NOT_FOUND, ABORTED if it does not run or is busy. */
   suspendInstance: {
     path: "/pucp.openstack.v1.ComputeService/SuspendInstance" as const,
     requestStream: false as const,
@@ -4008,7 +4006,7 @@ export const ComputeServiceService = {
     responseSerialize: (value: Instance): Buffer => Buffer.from(Instance.encode(value).finish()),
     responseDeserialize: (value: Buffer): Instance => Instance.decode(value),
   },
-  /** Lets a suspended server run on. Errors: NOT_FOUND, ABORTED if it is neither suspended nor running, or busy or locked. */
+  /** Lets a suspended server run on. Errors: NOT_FOUND, ABORTED if it is neither suspended nor running, or busy. */
   resumeInstance: {
     path: "/pucp.openstack.v1.ComputeService/ResumeInstance" as const,
     requestStream: false as const,
@@ -4019,7 +4017,7 @@ export const ComputeServiceService = {
     responseSerialize: (value: Instance): Buffer => Buffer.from(Instance.encode(value).finish()),
     responseDeserialize: (value: Buffer): Instance => Instance.decode(value),
   },
-  /** Stops a server, keeps its disk as an image and frees its host. Errors: NOT_FOUND, ABORTED if it is busy or locked. */
+  /** Stops a server, keeps its disk as an image and frees its host. Errors: NOT_FOUND, ABORTED if it is busy. */
   shelveInstance: {
     path: "/pucp.openstack.v1.ComputeService/ShelveInstance" as const,
     requestStream: false as const,
@@ -4065,7 +4063,7 @@ export const ComputeServiceService = {
   /**
    * Moves a running or stopped server to another flavor. When its status is verify_resize, ConfirmInstanceResize keeps the
    * new size and RevertInstanceResize goes back. Errors: NOT_FOUND, INVALID_ARGUMENT with the flavors that exist,
-   * RESOURCE_EXHAUSTED over quota, ABORTED if it is neither running nor stopped, or busy or locked.
+   * RESOURCE_EXHAUSTED over quota, ABORTED if it is neither running nor stopped, or busy.
    */
   resizeInstance: {
     path: "/pucp.openstack.v1.ComputeService/ResizeInstance" as const,
@@ -4101,7 +4099,7 @@ export const ComputeServiceService = {
   },
   /**
    * Puts a fresh image on a server's disk; what was on it is lost, id and addresses stay. Errors: NOT_FOUND,
-   * INVALID_ARGUMENT with the images that exist, ABORTED if it is busy or locked.
+   * INVALID_ARGUMENT with the images that exist, ABORTED if it is busy.
    */
   rebuildInstance: {
     path: "/pucp.openstack.v1.ComputeService/RebuildInstance" as const,
@@ -4355,18 +4353,15 @@ export const ComputeServiceService = {
 } as const;
 
 export interface ComputeServiceServer extends UntypedServiceImplementation {
-  /** Freezes a running server in memory. Errors: NOT_FOUND, ABORTED if it does not run or is busy or locked. */
+  /** Freezes a running server in memory. Errors: NOT_FOUND, ABORTED if it does not run or is busy. */
   pauseInstance: handleUnaryCall<PauseInstanceRequest, Instance>;
-  /** Lets a paused server run on. Errors: NOT_FOUND, ABORTED if it is neither paused nor running, or busy or locked. */
+  /** Lets a paused server run on. Errors: NOT_FOUND, ABORTED if it is neither paused nor running, or busy. */
   unpauseInstance: handleUnaryCall<UnpauseInstanceRequest, Instance>;
-  /**
-   * Writes a running server's memory to disk and stops it. Errors: NOT_FOUND, ABORTED if it does not run or is busy or
-   * locked.
-   */
+  /** Writes a running server's memory to disk and stops it. Errors: NOT_FOUND, ABORTED if it does not run or is busy. */
   suspendInstance: handleUnaryCall<SuspendInstanceRequest, Instance>;
-  /** Lets a suspended server run on. Errors: NOT_FOUND, ABORTED if it is neither suspended nor running, or busy or locked. */
+  /** Lets a suspended server run on. Errors: NOT_FOUND, ABORTED if it is neither suspended nor running, or busy. */
   resumeInstance: handleUnaryCall<ResumeInstanceRequest, Instance>;
-  /** Stops a server, keeps its disk as an image and frees its host. Errors: NOT_FOUND, ABORTED if it is busy or locked. */
+  /** Stops a server, keeps its disk as an image and frees its host. Errors: NOT_FOUND, ABORTED if it is busy. */
   shelveInstance: handleUnaryCall<ShelveInstanceRequest, Instance>;
   /** Brings a shelved server back to a host. Errors: NOT_FOUND, ABORTED if it is neither shelved nor running, or busy. */
   unshelveInstance: handleUnaryCall<UnshelveInstanceRequest, Instance>;
@@ -4377,7 +4372,7 @@ export interface ComputeServiceServer extends UntypedServiceImplementation {
   /**
    * Moves a running or stopped server to another flavor. When its status is verify_resize, ConfirmInstanceResize keeps the
    * new size and RevertInstanceResize goes back. Errors: NOT_FOUND, INVALID_ARGUMENT with the flavors that exist,
-   * RESOURCE_EXHAUSTED over quota, ABORTED if it is neither running nor stopped, or busy or locked.
+   * RESOURCE_EXHAUSTED over quota, ABORTED if it is neither running nor stopped, or busy.
    */
   resizeInstance: handleUnaryCall<ResizeInstanceRequest, Instance>;
   /** Keeps a resized server's new size. Errors: NOT_FOUND, ABORTED if its status is not verify_resize. */
@@ -4386,7 +4381,7 @@ export interface ComputeServiceServer extends UntypedServiceImplementation {
   revertInstanceResize: handleUnaryCall<RevertInstanceResizeRequest, Instance>;
   /**
    * Puts a fresh image on a server's disk; what was on it is lost, id and addresses stay. Errors: NOT_FOUND,
-   * INVALID_ARGUMENT with the images that exist, ABORTED if it is busy or locked.
+   * INVALID_ARGUMENT with the images that exist, ABORTED if it is busy.
    */
   rebuildInstance: handleUnaryCall<RebuildInstanceRequest, Instance>;
   /**
@@ -4462,7 +4457,7 @@ export interface ComputeServiceServer extends UntypedServiceImplementation {
 }
 
 export interface ComputeServiceClient extends Client {
-  /** Freezes a running server in memory. Errors: NOT_FOUND, ABORTED if it does not run or is busy or locked. */
+  /** Freezes a running server in memory. Errors: NOT_FOUND, ABORTED if it does not run or is busy. */
   pauseInstance(
     request: PauseInstanceRequest,
     callback: (error: ServiceError | null, response: Instance) => void,
@@ -4478,7 +4473,7 @@ export interface ComputeServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Instance) => void,
   ): ClientUnaryCall;
-  /** Lets a paused server run on. Errors: NOT_FOUND, ABORTED if it is neither paused nor running, or busy or locked. */
+  /** Lets a paused server run on. Errors: NOT_FOUND, ABORTED if it is neither paused nor running, or busy. */
   unpauseInstance(
     request: UnpauseInstanceRequest,
     callback: (error: ServiceError | null, response: Instance) => void,
@@ -4494,10 +4489,7 @@ export interface ComputeServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Instance) => void,
   ): ClientUnaryCall;
-  /**
-   * Writes a running server's memory to disk and stops it. Errors: NOT_FOUND, ABORTED if it does not run or is busy or
-   * locked.
-   */
+  /** Writes a running server's memory to disk and stops it. Errors: NOT_FOUND, ABORTED if it does not run or is busy. */
   suspendInstance(
     request: SuspendInstanceRequest,
     callback: (error: ServiceError | null, response: Instance) => void,
@@ -4513,7 +4505,7 @@ export interface ComputeServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Instance) => void,
   ): ClientUnaryCall;
-  /** Lets a suspended server run on. Errors: NOT_FOUND, ABORTED if it is neither suspended nor running, or busy or locked. */
+  /** Lets a suspended server run on. Errors: NOT_FOUND, ABORTED if it is neither suspended nor running, or busy. */
   resumeInstance(
     request: ResumeInstanceRequest,
     callback: (error: ServiceError | null, response: Instance) => void,
@@ -4529,7 +4521,7 @@ export interface ComputeServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Instance) => void,
   ): ClientUnaryCall;
-  /** Stops a server, keeps its disk as an image and frees its host. Errors: NOT_FOUND, ABORTED if it is busy or locked. */
+  /** Stops a server, keeps its disk as an image and frees its host. Errors: NOT_FOUND, ABORTED if it is busy. */
   shelveInstance(
     request: ShelveInstanceRequest,
     callback: (error: ServiceError | null, response: Instance) => void,
@@ -4596,7 +4588,7 @@ export interface ComputeServiceClient extends Client {
   /**
    * Moves a running or stopped server to another flavor. When its status is verify_resize, ConfirmInstanceResize keeps the
    * new size and RevertInstanceResize goes back. Errors: NOT_FOUND, INVALID_ARGUMENT with the flavors that exist,
-   * RESOURCE_EXHAUSTED over quota, ABORTED if it is neither running nor stopped, or busy or locked.
+   * RESOURCE_EXHAUSTED over quota, ABORTED if it is neither running nor stopped, or busy.
    */
   resizeInstance(
     request: ResizeInstanceRequest,
@@ -4647,7 +4639,7 @@ export interface ComputeServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Puts a fresh image on a server's disk; what was on it is lost, id and addresses stay. Errors: NOT_FOUND,
-   * INVALID_ARGUMENT with the images that exist, ABORTED if it is busy or locked.
+   * INVALID_ARGUMENT with the images that exist, ABORTED if it is busy.
    */
   rebuildInstance(
     request: RebuildInstanceRequest,

@@ -6619,7 +6619,7 @@ export const NetworkingServiceService = {
   /**
    * Leads a floating IP to a port, or away from another one; being there already is no error. Its status becomes active some
    * time later. Errors: NOT_FOUND, INVALID_ARGUMENT, FAILED_PRECONDITION if no router leads from there to the port,
-   * ABORTED if the fixed address has a floating IP already.
+   * ALREADY_EXISTS if the fixed address has a floating IP already.
    */
   associateFloatingIp: {
     path: "/pucp.openstack.v1.NetworkingService/AssociateFloatingIp" as const,
@@ -6858,7 +6858,7 @@ export interface NetworkingServiceServer extends UntypedServiceImplementation {
   /**
    * Leads a floating IP to a port, or away from another one; being there already is no error. Its status becomes active some
    * time later. Errors: NOT_FOUND, INVALID_ARGUMENT, FAILED_PRECONDITION if no router leads from there to the port,
-   * ABORTED if the fixed address has a floating IP already.
+   * ALREADY_EXISTS if the fixed address has a floating IP already.
    */
   associateFloatingIp: handleUnaryCall<AssociateFloatingIpRequest, FloatingIp>;
   /** Frees a floating IP of its port and keeps it; free already is no error. Errors: NOT_FOUND. */
@@ -7312,7 +7312,7 @@ export interface NetworkingServiceClient extends Client {
   /**
    * Leads a floating IP to a port, or away from another one; being there already is no error. Its status becomes active some
    * time later. Errors: NOT_FOUND, INVALID_ARGUMENT, FAILED_PRECONDITION if no router leads from there to the port,
-   * ABORTED if the fixed address has a floating IP already.
+   * ALREADY_EXISTS if the fixed address has a floating IP already.
    */
   associateFloatingIp(
     request: AssociateFloatingIpRequest,
