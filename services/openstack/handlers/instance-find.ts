@@ -18,7 +18,7 @@ export type Instances = {
   look(id: string, context: Context): Promise<Instance>;
   /** The clients of its project. */
   clientsFor(server: Server, context: Context): Promise<ProjectClients>;
-  /** What to change it with. ABORTED if it is locked and the caller no admin. */
+  /** What to change it with. FAILED_PRECONDITION if it is locked and the caller no admin. */
   changerOf(server: Server, context: Context): Promise<Nova>;
 };
 
@@ -57,8 +57,8 @@ export function createInstances({ cloud, tenancy }: Pick<Deps, 'cloud' | 'tenanc
 
 function locked({ id, name }: Server): Failure {
   return new Failure({
-    code: 'ABORTED',
-    reason: 'INSTANCE_LOCKED',
+    code: 'FAILED_PRECONDITION',
+    reason: 'SERVER_LOCKED',
     message: `Instance "${name}" is locked: unlock it first`,
     metadata: { instance_id: id },
   });

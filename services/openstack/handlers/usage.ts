@@ -68,7 +68,8 @@ export function usageHandlers({ cloud, tenancy }: Deps): UsageHandlers {
 }
 
 function stretchOf({ startTime, endTime }: GetUsageRequest): { start: Date; end: Date } {
-  const end = endTime === undefined ? new Date() : new Date(endTime);
+  // Whole seconds are all that Nova is asked for: this one's news count too.
+  const end = endTime === undefined ? new Date(Math.ceil(Date.now() / 1000) * 1000) : new Date(endTime);
   const start = startTime === undefined ? new Date(end.getTime() - USUAL_MS) : new Date(startTime);
   if (start >= end) throw invalid([{ field: 'start_time', message: 'must be before end_time' }]);
   return { start, end };
