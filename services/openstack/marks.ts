@@ -11,7 +11,7 @@ export const OWNER_MARK = 'pucp-owner';
 const SLICE_KEY = 'slice_id';
 const TYPE_KEY = 'network_type';
 
-type Marked = {
+export type Marked = {
   readonly description?: string | null;
   readonly tags?: readonly string[];
   readonly metadata?: Readonly<Record<string, string>>;

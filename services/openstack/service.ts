@@ -18,6 +18,11 @@ import {
   type IdentityServiceServer,
   IdentityServiceService,
 } from '#proto/pucp/openstack/v1/identity_service.ts';
+import { type ImagesServiceServer, ImagesServiceService } from '#proto/pucp/openstack/v1/images_service.ts';
+import {
+  type NetworkingServiceServer,
+  NetworkingServiceService,
+} from '#proto/pucp/openstack/v1/networking_service.ts';
 import {
   type OpenstackServiceServer,
   OpenstackServiceService,
@@ -36,6 +41,8 @@ import { createFences } from './fences.ts';
 import { openstackHandlers } from './handlers/all.ts';
 import { computeHandlers } from './handlers/compute.ts';
 import { identityHandlers } from './handlers/identity.ts';
+import { imagesHandlers } from './handlers/images.ts';
+import { networkingHandlers } from './handlers/networking.ts';
 import { storageHandlers } from './handlers/storage.ts';
 import { type CloudWatch, watchCloud } from './health.ts';
 import { startJanitor } from './janitor.ts';
@@ -47,6 +54,7 @@ import { createSliceStore } from './slice-store.ts';
 import { createSliceWorker } from './slice-work.ts';
 import { createStore } from './store.ts';
 import { createTenancy } from './tenancy.ts';
+import { createUploadSweeper } from './uploads.ts';
 import { createVolumeTypes } from './volume-types.ts';
 
 /** No maker of a project takes this long: whoever began it before is gone. */
@@ -108,9 +116,14 @@ export async function startOpenstack(
       log,
       onLeft: () => janitor.poke(),
     });
+    const uploads = createUploadSweeper({ cloud, tenancy });
     const janitor = startJanitor({
       log,
-      chores: [deployer.recover, (signal) => projects.sweep(ABANDONED_S, { signal })],
+      chores: [
+        deployer.recover,
+        (signal) => projects.sweep(ABANDONED_S, { signal }),
+        (signal) => uploads.sweep({ signal }),
+      ],
     });
     closers.push(() => janitor.close());
 
@@ -131,6 +144,14 @@ export async function startOpenstack(
       port: config.port,
       services: [
         service<OpenstackServiceServer>(OpenstackServiceService, handlers),
+        service<NetworkingServiceServer>(
+          NetworkingServiceService,
+          networkingHandlers({ cloud, tenancy, catalog, config }),
+        ),
+        service<ImagesServiceServer>(
+          ImagesServiceService,
+          imagesHandlers({ cloud, tenancy, catalog, config }),
+        ),
         service<StorageServiceServer>(
           StorageServiceService,
           storageHandlers({ cloud, tenancy, catalog, config, volumeTypes }),

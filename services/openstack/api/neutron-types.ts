@@ -104,6 +104,7 @@ export type NeutronPort = Common & {
   /** Ids. */
   readonly security_groups: readonly string[];
   readonly port_security_enabled: boolean;
+  readonly allowed_address_pairs: readonly { readonly ip_address: string; readonly mac_address: string }[];
   /** For administrators. */
   readonly 'binding:host_id'?: string;
 };
@@ -129,6 +130,9 @@ export type PortFilter = {
   readonly device_id?: string | readonly string[];
   readonly device_owner?: string | readonly string[];
   readonly mac_address?: string;
+  readonly status?: string;
+  /** `subnet_id=…`, `ip_address=…`. */
+  readonly fixed_ips?: string | readonly string[];
 };
 
 export type NeutronRouter = Common & {
@@ -179,6 +183,7 @@ export type FloatingIpCreate = FloatingIpChanges & {
 export type FloatingIpFilter = {
   readonly port_id?: string | readonly string[];
   readonly floating_network_id?: string;
+  readonly floating_ip_address?: string;
   readonly status?: string;
 };
 

@@ -77,7 +77,10 @@ export function volumeFilter(marker: Marker): { readonly metadata: Readonly<Reco
   return { metadata: marker.metadata };
 }
 
-/** Whose a listed resource is, read from its description, tags or metadata; undefined if it is not marked. */
+/**
+ * Whose a listed resource is, read from its description, tags or metadata; undefined if it is not marked. A user's own
+ * words may stand in the description behind the marker and a space.
+ */
 export function ownerOf(
   prefix: string,
   resource: {
@@ -88,5 +91,5 @@ export function ownerOf(
 ): string | undefined {
   const texts = [resource.description ?? '', ...(resource.tags ?? [])];
   const marked = texts.find((text) => text.startsWith(`${prefix}:`));
-  return marked?.slice(prefix.length + 1) ?? resource.metadata?.[prefix];
+  return marked?.slice(prefix.length + 1).split(' ', 1)[0] ?? resource.metadata?.[prefix];
 }

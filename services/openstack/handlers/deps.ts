@@ -13,7 +13,10 @@ export type Deps = {
   readonly cloud: Cloud;
   readonly tenancy: Tenancy;
   readonly catalog: Catalog;
-  readonly config: Pick<OpenstackConfig, 'flavors' | 'images' | 'quotas' | 'dnsServers'>;
+  readonly config: Pick<
+    OpenstackConfig,
+    'flavors' | 'images' | 'quotas' | 'dnsServers' | 'externalNetwork' | 'tenancy'
+  >;
 };
 
 export function callContext({ signal, requestId }: Context): CallContext {

@@ -4,11 +4,13 @@ import ipaddr from 'ipaddr.js';
 import type { FieldViolation } from '#common/errors.ts';
 import type { CreateNetworkRequest } from '#proto/pucp/openstack/v1/openstack_service.ts';
 import { isSliceId } from '../marks.ts';
+import { checkDescription } from './networking-text.ts';
 
 const TYPES = ['private', 'management', 'data', 'trunk', 'provider', 'external'];
 // Neutron's limits.
 const MAX_NAME = 255;
 const MAX_DNS_SERVERS = 5;
+const MAX_VLAN = 4094;
 
 export function* checkNetwork(request: CreateNetworkRequest, isAdmin: boolean): Generator<FieldViolation> {
   const { networkName, cidr, gatewayIp, dnsNameservers, networkType, sliceId, isExternal } = request;
@@ -19,14 +21,7 @@ export function* checkNetwork(request: CreateNetworkRequest, isAdmin: boolean): 
   if (gatewayIp && !isInside(gatewayIp, cidr)) {
     yield { field: 'gateway_ip', message: `"${gatewayIp}" is not an address of ${cidr || 'the cidr'}` };
   }
-  if (dnsNameservers.length > MAX_DNS_SERVERS) {
-    yield { field: 'dns_nameservers', message: `at most ${MAX_DNS_SERVERS} name servers are possible` };
-  }
-  for (const [index, server] of dnsNameservers.entries()) {
-    if (!ipaddr.isValid(server) || server.includes('/')) {
-      yield { field: `dns_nameservers[${index}]`, message: `"${server}" is not an IP address` };
-    }
-  }
+  yield* checkDnsServers(dnsNameservers);
   if (networkType !== '' && !TYPES.includes(networkType)) {
     yield { field: 'network_type', message: `must be one of ${TYPES.join(', ')}` };
   }
@@ -36,17 +31,56 @@ export function* checkNetwork(request: CreateNetworkRequest, isAdmin: boolean): 
       message: 'must have at most 40 letters, digits, dashes, dots and underscores',
     };
   }
+  yield* checkDescription(request.description);
   if (isExternal && !isAdmin) {
     yield { field: 'is_external', message: 'only admins make networks that lead outside' };
   }
+  yield* checkProvider(request, isAdmin);
 }
 
-function* checkCidr(cidr: string): Generator<FieldViolation> {
+const PROVIDER_FIELDS = {
+  shared: 'shared',
+  provider_network_type: 'providerNetworkType',
+  physical_network: 'physicalNetwork',
+  segmentation_id: 'segmentationId',
+} as const;
+
+function* checkProvider(request: CreateNetworkRequest, isAdmin: boolean): Generator<FieldViolation> {
+  for (const [field, name] of Object.entries(PROVIDER_FIELDS)) {
+    if (request[name] && !isAdmin) yield { field, message: 'only admins may set it' };
+  }
+  const { providerNetworkType: type, physicalNetwork, segmentationId } = request;
+  if (type === '' && (physicalNetwork !== '' || segmentationId !== 0)) {
+    yield { field: 'provider_network_type', message: 'is missing: give the kind of wire, such as vlan' };
+  }
+  if (type === 'flat' && segmentationId !== 0) {
+    yield { field: 'segmentation_id', message: 'a flat network has none' };
+  }
+  if (type === 'vlan' && (segmentationId < 0 || segmentationId > MAX_VLAN)) {
+    yield { field: 'segmentation_id', message: `must be a VLAN from 1 to ${MAX_VLAN}` };
+  }
+}
+
+export function* checkDnsServers(servers: readonly string[]): Generator<FieldViolation> {
+  if (servers.length > MAX_DNS_SERVERS) {
+    yield { field: 'dns_nameservers', message: `at most ${MAX_DNS_SERVERS} name servers are possible` };
+  }
+  for (const [index, server] of servers.entries()) {
+    const field = `dns_nameservers[${index}]`;
+    if (!ipaddr.isValid(server) || server.includes('/')) {
+      yield { field, message: `"${server}" is not an IP address` };
+    } else if (servers.indexOf(server) !== index) {
+      yield { field, message: `"${server}" is there twice` };
+    }
+  }
+}
+
+export function* checkCidr(cidr: string): Generator<FieldViolation> {
   if (cidr === '') {
     yield { field: 'cidr', message: 'is missing: give the subnet, such as 192.168.100.0/24' };
     return;
   }
-  const parsed = parse(cidr);
+  const parsed = parseCidr(cidr);
   if (!parsed) {
     yield { field: 'cidr', message: `"${cidr}" is not a network such as 192.168.100.0/24` };
     return;
@@ -65,14 +99,14 @@ function* checkCidr(cidr: string): Generator<FieldViolation> {
   }
 }
 
-function isInside(address: string, cidr: string): boolean {
-  const parsed = parse(cidr);
+export function isInside(address: string, cidr: string): boolean {
+  const parsed = parseCidr(cidr);
   if (!parsed || !ipaddr.isValid(address)) return false;
   const inner = ipaddr.parse(address);
   return inner.kind() === parsed[0].kind() && inner.match(parsed);
 }
 
-function parse(cidr: string): [ipaddr.IPv4 | ipaddr.IPv6, number] | undefined {
+export function parseCidr(cidr: string): [ipaddr.IPv4 | ipaddr.IPv6, number] | undefined {
   // ipaddr.js also takes addresses of fewer than four parts, as C's inet_aton does.
   const isPlain = /^(\d+\.\d+\.\d+\.\d+|[0-9a-f:.]+:[0-9a-f:.]*)\/\d+$/i.test(cidr);
   return isPlain && ipaddr.isValidCIDR(cidr) ? ipaddr.parseCIDR(cidr) : undefined;

@@ -8,15 +8,16 @@ import type {
 } from '#proto/pucp/openstack/v1/openstack_service.ts';
 import type { ProjectClients } from '../api/cloud.ts';
 import { absentIsDone } from '../api/errors.ts';
-import type { NeutronNetwork, NeutronSubnet } from '../api/neutron-types.ts';
+import type { NetworkCreate, NeutronNetwork, NeutronSubnet } from '../api/neutron-types.ts';
 import type { CallContext } from '../api/settings.ts';
-import { createMarker, neutronMark } from '../api/tagging.ts';
+import { createMarker } from '../api/tagging.ts';
 import { networkTags, OWNER_MARK, sliceOf } from '../marks.ts';
 import { callContext, type Deps, findReachable } from './deps.ts';
 import { listOwned, projectNames } from './listing.ts';
 import { checkNetwork, ipVersionOf } from './network-check.ts';
 import { readNetworkOwner } from './network-owner.ts';
 import { networkView } from './network-view.ts';
+import { describe, markIn } from './networking-text.ts';
 import { pageOf } from './page.ts';
 
 type NetworkHandlers = Pick<
@@ -48,7 +49,11 @@ export function networkHandlers({ cloud, tenancy, config }: Deps): NetworkHandle
       ]);
       return {
         networks: items.map((network) =>
-          networkView(network, { subnets, projectName: names.get(network.project_id) ?? '' }),
+          networkView(network, {
+            subnets,
+            projectName: names.get(network.project_id) ?? '',
+            isAdmin: context.caller.role === 'admin',
+          }),
         ),
         nextPageToken,
       };
@@ -62,13 +67,18 @@ export function networkHandlers({ cloud, tenancy, config }: Deps): NetworkHandle
       if (violations.length > 0) throw invalid(violations);
       const place = await tenancy.named(caller, request.projectId, within);
       const ownerMark = await tenancy.ownerMark(caller);
-      // Only an administrator's token makes external networks, and makes them for another project.
-      const { neutron } = request.isExternal ? home : place.clients;
+      // Only an administrator's token makes such networks, and makes them for another project.
+      const special = adminFields(request);
+      const isSpecial = Object.keys(special).length > 0;
+      const { neutron } = isSpecial ? home : place.clients;
       const network = await neutron.networks.create(
         {
           name: request.networkName,
-          ...neutronMark(createMarker(OWNER_MARK, ownerMark)),
-          ...(request.isExternal ? { 'router:external': true, project_id: place.projectId } : {}),
+          description: describe(createMarker(OWNER_MARK, ownerMark).text, request.description),
+          ...(request.portSecurityEnabled === undefined
+            ? {}
+            : { port_security_enabled: request.portSecurityEnabled }),
+          ...(isSpecial ? { ...special, project_id: place.projectId } : {}),
         },
         within,
       );
@@ -76,7 +86,7 @@ export function networkHandlers({ cloud, tenancy, config }: Deps): NetworkHandle
         const subnet = await neutron.subnets.create(
           {
             ...subnetOf(request, network),
-            ...(request.isExternal ? { project_id: place.projectId } : {}),
+            ...(isSpecial ? { project_id: place.projectId } : {}),
           },
           within,
         );
@@ -119,7 +129,7 @@ export function networkHandlers({ cloud, tenancy, config }: Deps): NetworkHandle
     return {
       network_id: network.id,
       name: `${networkName}-subnet`.slice(0, 255),
-      description: network.description,
+      description: markIn(network),
       ip_version: ipVersionOf(cidr),
       cidr,
       // Set and empty means none; not set leaves the choice to Neutron, which takes the first address.
@@ -151,7 +161,19 @@ export function networkHandlers({ cloud, tenancy, config }: Deps): NetworkHandle
   }
 }
 
-function isCommon(network: NeutronNetwork): boolean {
+/** What only administrators may ask for; empty if nothing of it is asked for. */
+function adminFields(request: CreateNetworkRequest): Omit<NetworkCreate, 'name'> {
+  const { isExternal, shared, providerNetworkType, physicalNetwork, segmentationId } = request;
+  return {
+    ...(isExternal ? { 'router:external': true } : {}),
+    ...(shared ? { shared } : {}),
+    ...(providerNetworkType === '' ? {} : { 'provider:network_type': providerNetworkType }),
+    ...(physicalNetwork === '' ? {} : { 'provider:physical_network': physicalNetwork }),
+    ...(segmentationId === 0 ? {} : { 'provider:segmentation_id': segmentationId }),
+  };
+}
+
+export function isCommon(network: NeutronNetwork): boolean {
   return network.shared || network['router:external'];
 }
 

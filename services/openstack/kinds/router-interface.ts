@@ -8,7 +8,7 @@ import { type SlicePlace, within } from './place.ts';
 import { namesOf } from './subnet.ts';
 
 /** Centralized, distributed and highly available routers call theirs differently. */
-const OWNERS = [
+export const ROUTER_INTERFACE_OWNERS = [
   'network:router_interface',
   'network:router_interface_distributed',
   'network:ha_router_replicated_interface',
@@ -23,7 +23,7 @@ export function routerInterfaceKind(place: SlicePlace): Kind {
     async list(look, context) {
       const routers = await namesOf(look, 'router');
       if (routers.size === 0) return [];
-      const filter = { device_id: [...routers.keys()], device_owner: OWNERS };
+      const filter = { device_id: [...routers.keys()], device_owner: ROUTER_INTERFACE_OWNERS };
       const [ports, subnets] = await Promise.all([
         neutron.ports.list(filter, within(place, context)),
         namesOf(look, 'subnet'),
