@@ -158,10 +158,16 @@ function associate(cloud: Cloud, row: FloatingIpRow, wish: Json, caller: Caller)
 function pathTo(cloud: Cloud, externalId: string, wish: Json, caller: Caller) {
   const port = cloud.ports.get(String(wish.port_id));
   if (!port || !isOwn(port, caller)) throw notFound('Port', wish.port_id);
-  const ip = port.fixed_ips.find((fixed) => (wish.fixed_ip_address ?? fixed.ip_address) === fixed.ip_address);
+  // Only IPv4 is translated.
+  const fixed = port.fixed_ips.filter((one) => one.ip_address.includes('.'));
+  if (fixed.length > 1 && !wish.fixed_ip_address) {
+    const text = `Port ${port.id} has multiple fixed IPv4 addresses.  Must provide a specific IPv4 address when assigning a floating IP.`;
+    throw new Fault(400, `Bad floatingip request: ${text}`, 'BadRequest');
+  }
+  const ip = fixed.find((one) => (wish.fixed_ip_address ?? one.ip_address) === one.ip_address);
   if (!ip) {
     const text =
-      port.fixed_ips.length === 0
+      fixed.length === 0
         ? `Cannot add floating IP to port ${port.id} that has no fixed IPv4 addresses.`
         : `Port ${port.id} does not have fixed ip ${String(wish.fixed_ip_address)}.`;
     throw new Fault(400, `Bad floatingip request: ${text}`, 'BadRequest');

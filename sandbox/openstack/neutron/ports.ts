@@ -153,6 +153,7 @@ function create(cloud: Cloud, input: Json, caller: Caller): PortRow {
   const isSecure = !isNetworks && (input.port_security_enabled ?? network.port_security_enabled) === true;
   const mac = macOf(cloud, network.id, input.mac_address) ?? randomMac();
   const host = String(input['binding:host_id'] ?? '');
+  refusePairsWithoutSecurity(isSecure, input.allowed_address_pairs as unknown[]);
   const row: PortRow = {
     ...standardRow(input),
     id: randomUUID(),
@@ -214,17 +215,30 @@ function groupsOf(
 }
 
 function pairsOf(wish: unknown, mac: string) {
+  const seen = new Set<string>();
   return (wish as unknown[]).map((pair) => {
     if (!isObject(pair) || typeof pair.ip_address !== 'string') {
       throw badRequest(
         'Invalid input for allowed_address_pairs. Reason: AllowedAddressPair must contain ip_address.',
       );
     }
+    const text = `mac_address ${String(pair.mac_address ?? 'None')} ip_address ${pair.ip_address}`;
+    if (seen.has(text)) {
+      const message = `Request contains duplicate address pair: ${text}.`;
+      throw new Fault(400, message, 'DuplicateAddressPairInRequest');
+    }
+    seen.add(text);
     return {
       mac_address: typeof pair.mac_address === 'string' ? pair.mac_address : mac,
       ip_address: pair.ip_address,
     };
   });
+}
+
+function refusePairsWithoutSecurity(isSecure: boolean, pairs: readonly unknown[]): void {
+  if (isSecure || pairs.length === 0) return;
+  const message = 'Port Security must be enabled in order to have allowed address pairs on a port.';
+  throw new Fault(409, message, 'AddressPairAndPortSecurityRequired');
 }
 
 function update(cloud: Cloud, row: PortRow, changes: Json): PortRow {
@@ -235,6 +249,8 @@ function update(cloud: Cloud, row: PortRow, changes: Json): PortRow {
       'Port has security group associated. Cannot disable port security or IP address until security group is removed.';
     throw new Fault(409, message, 'PortSecurityPortHasSecurityGroup');
   }
+  const pairs = (changes.allowed_address_pairs as unknown[] | undefined) ?? row.allowed_address_pairs;
+  refusePairsWithoutSecurity(isSecure, pairs);
   const host = changes['binding:host_id'];
   const mac = macOf(cloud, row.network_id, changes.mac_address, row.id) ?? row.mac_address;
   const text = (name: 'name' | 'description' | 'device_id' | 'device_owner') =>

@@ -302,6 +302,11 @@ function removeInterface(cloud: Cloud, row: RouterRow, call: Call): Json {
     const message = `Router interface for subnet ${subnet} on router ${row.id} cannot be deleted, as it is required by one or more floating IPs.`;
     throw new Fault(409, message, 'RouterInterfaceInUseByFloatingIP');
   }
+  const range = parseCidr(cloud.subnets.get(subnet)?.cidr);
+  if (range && row.routes.some((one) => contains(range, one.nexthop))) {
+    const message = `Router interface for subnet ${subnet} on router ${row.id} cannot be deleted, as it is required by one or more routes.`;
+    throw new Fault(409, message, 'RouterInterfaceInUseByRoute');
+  }
   deletePort(cloud, port);
   bump(cloud.routers, row, {});
   return interfaceReply(row, port, subnet);

@@ -105,6 +105,11 @@ function create(cloud: Cloud, input: Json, caller: Caller): RuleRow {
   const group = cloud.groups.get(String(input.security_group_id));
   if (!group || !isOwn(group, caller)) throw notFound('SecurityGroup', input.security_group_id);
   const protocol = protocolOf(input.protocol);
+  const isForSix = protocol !== null && ['icmpv6', 'ipv6-icmp'].includes(protocol);
+  if (isForSix && input.ethertype === 'IPv4') {
+    const message = `Invalid ethertype IPv4 for protocol ${protocol}.`;
+    throw new Fault(400, message, 'SecurityGroupEthertypeConflictWithProtocol');
+  }
   const [least, most] = [
     portOf('port_range_min', input.port_range_min),
     portOf('port_range_max', input.port_range_max),
@@ -123,7 +128,7 @@ function create(cloud: Cloud, input: Json, caller: Caller): RuleRow {
     group,
     direction: String(input.direction),
     ethertype: String(input.ethertype),
-    protocol,
+    protocol: protocol === 'icmp' && input.ethertype === 'IPv6' ? 'ipv6-icmp' : protocol,
     least,
     most,
     prefix,
@@ -203,16 +208,29 @@ export type NewRule = {
   readonly description?: string;
 };
 
+/** Neutron takes numbers for names, anywhere for no prefix, and does not look at descriptions. */
 function isSame(row: RuleRow, wish: NewRule): boolean {
   return (
     row.direction === wish.direction &&
     row.ethertype === wish.ethertype &&
-    row.protocol === (wish.protocol ?? null) &&
+    nameOf(row.protocol, row.ethertype) === nameOf(wish.protocol, wish.ethertype) &&
     row.port_range_min === (wish.least ?? null) &&
     row.port_range_max === (wish.most ?? null) &&
-    row.remote_ip_prefix === (wish.prefix ?? null) &&
+    rangeOf(row.remote_ip_prefix) === rangeOf(wish.prefix) &&
     row.remote_group_id === (wish.remoteGroupId ?? null)
   );
+}
+
+const NUMBERS: Readonly<Record<string, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'ipv6-icmp' };
+
+function nameOf(protocol: string | null | undefined, ethertype: string): string {
+  const name = NUMBERS[protocol ?? ''] ?? protocol ?? '';
+  return name === 'icmpv6' || (name === 'icmp' && ethertype === 'IPv6') ? 'ipv6-icmp' : name;
+}
+
+function rangeOf(prefix: string | null | undefined): string {
+  const text = normalized(prefix ?? null) ?? '';
+  return ['0.0.0.0/0', '::/0'].includes(text) ? '' : text;
 }
 
 export function addRule(cloud: Cloud, wish: NewRule): RuleRow {

@@ -1,6 +1,7 @@
 // Subnets, their pools, and the DHCP ports that follow from them.
 
 import { randomUUID } from 'node:crypto';
+import { isIP } from 'node:net';
 import type { Caller } from '../caller.ts';
 import type { Cloud } from '../cloud.ts';
 import { Fault, isObject, type Json } from '../http.ts';
@@ -141,8 +142,8 @@ function create(cloud: Cloud, input: Json, caller: Caller): SubnetRow {
     gateway_ip: gateway,
     enable_dhcp: isDhcp,
     allocation_pools: pools,
-    dns_nameservers: nameservers(input.dns_nameservers),
-    host_routes: input.host_routes as readonly unknown[],
+    dns_nameservers: nameservers(input.dns_nameservers, 'new subnet'),
+    host_routes: hostRoutes(input.host_routes),
     ipv6_ra_mode: (input.ipv6_ra_mode as string | null) ?? null,
     ipv6_address_mode: (input.ipv6_address_mode as string | null) ?? null,
   };
@@ -152,10 +153,12 @@ function create(cloud: Cloud, input: Json, caller: Caller): SubnetRow {
   return row;
 }
 
-/** The first address unless another, or none, was asked for. */
+/** The first address, which with IPv6 is the network's own, unless another, or none, was asked for. */
 function gatewayOf(wish: unknown, cidr: Cidr): string | null {
   if (wish === null) return null;
-  if (wish === undefined) return toText(hostRange(cidr).first, cidr.version);
+  if (wish === undefined) {
+    return toText(cidr.version === 6 ? cidr.first : hostRange(cidr).first, cidr.version);
+  }
   if (typeof wish !== 'string' || parseCidr(`${wish}/${cidr.version === 4 ? 32 : 128}`) === undefined) {
     throw badRequest(`Invalid input for gateway_ip. Reason: '${String(wish)}' is not a valid IP address.`);
   }
@@ -200,11 +203,32 @@ function poolsOf(wish: unknown, cidr: Cidr, gateway: string | null): Pool[] {
       throw new Fault(409, message, 'GatewayConflictWithAllocationPools');
     }
   }
+  for (const [index, pool] of pools.entries()) {
+    const twin = pools.slice(index + 1).find((other) => overlap(pool, other));
+    if (!twin) continue;
+    const [a, b] = [pool, twin].map(({ start, end }) => `${start}-${end}`);
+    const message = `Found overlapping allocation pools: ${a} ${b} for subnet ${cidrText(cidr)}.`;
+    throw new Fault(409, message, 'OverlappingAllocationPools');
+  }
   return pools;
 }
 
-function nameservers(value: unknown): string[] {
+function overlap(a: Pool, b: Pool): boolean {
+  return toNumber(a.start) <= toNumber(b.end) && toNumber(b.start) <= toNumber(a.end);
+}
+
+const MAX_NAMESERVERS = 5;
+
+function nameservers(value: unknown, subnetId: string): string[] {
   const list = (value as unknown[]).map(String);
+  const twice = list.find((text, index) => list.indexOf(text) !== index);
+  if (twice !== undefined) {
+    throw badRequest(`Invalid input for dns_nameservers. Reason: Duplicate nameserver '${twice}'.`);
+  }
+  if (list.length > MAX_NAMESERVERS) {
+    const message = `Unable to complete operation for ${subnetId}. The number of DNS nameservers exceeds the limit ${MAX_NAMESERVERS}.`;
+    throw new Fault(400, message, 'DNSNameServersExhausted');
+  }
   const wrong = list.find(
     (text) => parseCidr(`${text}/32`) === undefined && parseCidr(`${text}/128`) === undefined,
   );
@@ -212,6 +236,24 @@ function nameservers(value: unknown): string[] {
   throw badRequest(
     `Invalid input for dns_nameservers. Reason: '${wrong}' is not a valid nameserver. '${wrong}' is not a valid IP address.`,
   );
+}
+
+function hostRoutes(value: unknown): unknown[] {
+  const refuse = (reason: string) => badRequest(`Invalid input for host_routes. Reason: ${reason}`);
+  const seen = new Set<string>();
+  return (value as unknown[]).map((route) => {
+    const { destination, nexthop } = isObject(route) ? route : {};
+    const cidr = parseCidr(destination);
+    if (!cidr) throw refuse(`'${String(destination)}' is not a valid CIDR.`);
+    if (cidrText(cidr) !== destination) {
+      throw refuse(`'${String(destination)}' is not a recognized CIDR, '${cidrText(cidr)}' is recommended.`);
+    }
+    if (isIP(String(nexthop)) === 0) throw refuse(`'${String(nexthop)}' is not a valid IP address.`);
+    const text = `{'destination': '${destination}', 'nexthop': '${String(nexthop)}'}`;
+    if (seen.has(text)) throw refuse(`Duplicate hostroute '${text}'.`);
+    seen.add(text);
+    return { destination, nexthop };
+  });
 }
 
 function update(cloud: Cloud, row: SubnetRow, changes: Json): SubnetRow {
@@ -222,7 +264,8 @@ function update(cloud: Cloud, row: SubnetRow, changes: Json): SubnetRow {
     ...(changes as Partial<SubnetRow>),
     gateway_ip: gateway,
     allocation_pools: poolsOf(changes.allocation_pools ?? row.allocation_pools, cidr, gateway),
-    ...(changes.dns_nameservers ? { dns_nameservers: nameservers(changes.dns_nameservers) } : {}),
+    ...(changes.host_routes ? { host_routes: hostRoutes(changes.host_routes) } : {}),
+    ...(changes.dns_nameservers ? { dns_nameservers: nameservers(changes.dns_nameservers, row.id) } : {}),
   });
   if (changes.enable_dhcp !== undefined) scheduleDhcp(cloud, row.network_id);
   return updated;
