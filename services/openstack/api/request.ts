@@ -24,6 +24,10 @@ export type ServiceCall = {
   readonly path: Path;
   readonly query?: Query | undefined;
   readonly json?: unknown;
+  /** The body's type if it is not plain JSON. */
+  readonly contentType?: string | undefined;
+  /** A body that is sent as it comes, instead of `json`, and only once: not even a refused token is replaced. */
+  readonly upload?: AsyncIterable<Uint8Array> | undefined;
   /** The end of "could not …", for messages: `create the server "vm1"`. */
   readonly what: string;
   /** The microversion whose shapes are meant; the service's oldest if not set. */
@@ -103,6 +107,8 @@ export function createServiceClient(options: RequestOptions): ServiceClient {
           route: call.path.route,
           headers: { 'x-auth-token': token.id, ...version },
           json: call.json,
+          contentType: call.contentType,
+          upload: call.upload,
           what: call.what,
         },
         context,
@@ -113,7 +119,7 @@ export function createServiceClient(options: RequestOptions): ServiceClient {
     try {
       return await attempt(token);
     } catch (error) {
-      if (!(error instanceof Failure) || error.metadata.status !== '401') throw error;
+      if (!(error instanceof Failure) || error.metadata.status !== '401' || call.upload) throw error;
       return await attempt(await session.renew(token, context));
     }
   }
@@ -124,7 +130,7 @@ export function createServiceClient(options: RequestOptions): ServiceClient {
     try {
       return await sendWithToken(call, search, context);
     } catch (error) {
-      if (!(error instanceof Failure) || !mayRepeat(call.method ?? 'GET', error)) throw error;
+      if (!(error instanceof Failure) || call.upload || !mayRepeat(call.method ?? 'GET', error)) throw error;
       await wait(pauseMs(error), context.signal);
       const repeated = sendWithToken(call, search, context);
       // The first of two deletions may have been carried out although its answer was lost.

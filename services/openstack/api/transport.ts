@@ -7,6 +7,7 @@ import got, { RequestError, TimeoutError } from 'got';
 import { cancelled, Failure } from '#common/errors.ts';
 import { createLimiter } from './limiter.ts';
 import { type CloudSettings, SERVICE_TITLES, SERVICES, type ServiceName } from './settings.ts';
+import { createUpload } from './upload.ts';
 
 export type Exchange = {
   readonly service: ServiceName;
@@ -14,6 +15,8 @@ export type Exchange = {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | undefined;
+  /** A body that is sent as it comes, however long that takes. */
+  readonly upload?: AsyncIterable<Uint8Array> | undefined;
   /** The end of "could not …", for messages. */
   readonly what: string;
   readonly signal: AbortSignal;
@@ -38,6 +41,9 @@ const NEVER_CONNECTED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOS
 
 /** An idle connection is dropped after this: below every proxy's own limit, so that a POST seldom meets a closing one. */
 const IDLE_MS = 4_000;
+
+/** How long a service may think about an upload that has come to its end. */
+const UPLOAD_ANSWER_MS = 300_000;
 
 /** Who has waited this long in vain may say that the service does not answer. */
 const FAIR_MS = 1_000;
@@ -78,12 +84,15 @@ export function createTransport(settings: CloudSettings): Transport {
       const release = await limiter.acquire(exchange.service, exchange.signal);
       const startedAt = performance.now();
       const tooLarge = new AbortController();
+      const upload = exchange.upload && createUpload(exchange.upload, exchange);
+      const signals = [exchange.signal, tooLarge.signal, ...(upload ? [upload.stalled] : [])];
       try {
         const request = client(exchange.url, {
           method: exchange.method,
           headers: exchange.headers,
           ...(exchange.body === undefined ? {} : { body: exchange.body }),
-          signal: AbortSignal.any([exchange.signal, tooLarge.signal]),
+          ...(upload ? { body: upload.stream, timeout: uploadTimeouts(settings) } : {}),
+          signal: AbortSignal.any(signals),
         });
         request.on('downloadProgress', ({ transferred }) => {
           if (transferred > maxBytes) tooLarge.abort();
@@ -91,12 +100,15 @@ export function createTransport(settings: CloudSettings): Transport {
         const { statusCode, headers, body } = await request;
         return { status: statusCode, headers, body };
       } catch (error) {
+        const other = upload?.sourceFailure() ?? upload?.stalled.reason;
+        if (other !== undefined && !exchange.signal.aborted) throw other;
         const ms = performance.now() - startedAt;
         throw transportFailure(exchange, error, {
           ms,
           tooLargeBytes: tooLarge.signal.aborted ? maxBytes : undefined,
         });
       } finally {
+        upload?.close();
         release();
       }
     },
@@ -105,6 +117,11 @@ export function createTransport(settings: CloudSettings): Transport {
       agents.https.destroy();
     },
   };
+}
+
+// No limit for the whole of it: whether bytes go on being taken is watched instead.
+function uploadTimeouts({ connectTimeoutMs: connect }: CloudSettings) {
+  return { lookup: connect, connect, secureConnect: connect, request: undefined, response: UPLOAD_ANSWER_MS };
 }
 
 function transportFailure(

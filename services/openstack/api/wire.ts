@@ -23,6 +23,10 @@ export type WireCall = {
   readonly route: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly json?: unknown;
+  /** The body's type if it is not plain JSON. */
+  readonly contentType?: string | undefined;
+  /** A body that is sent as it comes, instead of `json`. */
+  readonly upload?: AsyncIterable<Uint8Array> | undefined;
   /** The end of "could not …", for messages. */
   readonly what: string;
   /** A status beyond 2xx that is an answer nevertheless, such as the 300 of version documents. */
@@ -84,6 +88,7 @@ export function createWire(settings: CloudSettings, { log, onCall, onBreaker }: 
         headers: {
           'x-openstack-request-id': requestId,
           ...(call.json === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(call.contentType === undefined ? {} : { 'content-type': call.contentType }),
           ...call.headers,
         },
         body: call.json === undefined ? undefined : JSON.stringify(call.json),
