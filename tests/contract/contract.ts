@@ -155,7 +155,11 @@ async function removeAll(cloud: Cloud, run: string, within: CallContext): Promis
       await until(() => isDone(cinder.deleteVolume(volume.id, within)));
     }
     await until(async () => (await cinder.listVolumes(here, within)).length === 0);
+    for (const { id: address } of await neutron.floatingIps.list({ project_id: id }, within)) {
+      await absentIsDone(neutron.floatingIps.remove(address, within));
+    }
     for (const router of await neutron.routers.list({ project_id: id }, within)) {
+      if (router.routes.length > 0) await neutron.routers.change(router.id, { routes: [] }, within);
       const feet = await neutron.ports.list({ device_id: router.id }, within);
       for (const { id: port_id, device_owner } of feet) {
         if (device_owner !== 'network:router_interface') continue;
@@ -168,6 +172,9 @@ async function removeAll(cloud: Cloud, run: string, within: CallContext): Promis
     }
     for (const network of await neutron.networks.list({ project_id: id }, within)) {
       await until(() => isDone(absentIsDone(neutron.networks.remove(network.id, within))));
+    }
+    for (const group of await neutron.securityGroups.list({ project_id: id }, within)) {
+      if (group.name !== 'default') await absentIsDone(neutron.securityGroups.remove(group.id, within));
     }
     await removeProject(cloud, id, within);
   }
@@ -196,9 +203,9 @@ export async function until(isTrue: () => Promise<boolean>, what = 'the conditio
 }
 
 /** The failure that a call ends with. */
-export async function failureOf(call: Promise<unknown>): Promise<Failure> {
+export async function failureOf(call: Promise<unknown>, what = 'the call'): Promise<Failure> {
   const error = await call.then(
-    () => assert.fail('the call succeeded'),
+    () => assert.fail(`${what} succeeded`),
     (caught: unknown) => caught,
   );
   assert(error instanceof Failure, String(error));

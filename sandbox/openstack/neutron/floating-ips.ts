@@ -110,7 +110,7 @@ function create(cloud: Cloud, input: Json, caller: Caller): FloatingIpRow {
     throw new Fault(400, message, 'BadRequest');
   }
   // Asked before the address is taken, so that a refusal takes none.
-  if (typeof input.port_id === 'string') pathTo(cloud, network.id, input, caller);
+  if (typeof input.port_id === 'string') freePathTo(cloud, network.id, input, caller);
   const id = randomUUID();
   const address = input.floating_ip_address;
   const holder = makePort(cloud, {
@@ -142,16 +142,22 @@ function associate(cloud: Cloud, row: FloatingIpRow, wish: Json, caller: Caller)
     if (hadPort) cloud.tasks.after(agentDelayMs(cloud), 'floating ip', row.id, { status: 'DOWN' });
     return bump(cloud.floatingIps, row, { port_id: '', fixed_ip_address: null, router_id: null });
   }
-  const { port, address, routerId } = pathTo(cloud, row.floating_network_id, wish, caller);
-  const other = cloud.floatingIps
-    .by('port_id', port.id)
-    .find((ip) => ip.fixed_ip_address === address && ip.id !== row.id);
-  if (other) {
-    const message = `Cannot associate floating IP ${row.floating_ip_address} (${row.id}) with port ${port.id} using fixed IP ${address}, as that fixed IP already has a floating IP on external network ${row.floating_network_id}.`;
-    throw new Fault(409, message, 'FloatingIPPortAlreadyAssociated');
-  }
+  const { port, address, routerId } = freePathTo(cloud, row.floating_network_id, wish, caller, row);
   cloud.tasks.after(agentDelayMs(cloud), 'floating ip', row.id, { status: 'ACTIVE' });
   return bump(cloud.floatingIps, row, { port_id: port.id, fixed_ip_address: address, router_id: routerId });
+}
+
+/** The path, unless another floating IP leads there already. */
+function freePathTo(cloud: Cloud, externalId: string, wish: Json, caller: Caller, own?: FloatingIpRow) {
+  const path = pathTo(cloud, externalId, wish, caller);
+  const { port, address } = path;
+  const other = cloud.floatingIps
+    .by('port_id', port.id)
+    .find((ip) => ip.fixed_ip_address === address && ip.id !== own?.id);
+  if (!other) return path;
+  const name = own ? `${own.floating_ip_address} (${own.id})` : `${other.floating_ip_address} (${other.id})`;
+  const message = `Cannot associate floating IP ${name} with port ${port.id} using fixed IP ${address}, as that fixed IP already has a floating IP on external network ${externalId}.`;
+  throw new Fault(409, message, 'FloatingIPPortAlreadyAssociated');
 }
 
 /** The port, its address and the router that leads from the external network to it. */
