@@ -46,6 +46,7 @@ function write(path: string, message: Message): unknown {
 const BOOK = '/testing.library.v1.LibraryService/CreateBook';
 const BOOKS = '/testing.library.v1.LibraryService/ListBooks';
 const UPDATE = '/testing.library.v1.LibraryService/UpdateBook';
+const SUBNET = '/pucp.openstack.v1.NetworkingService/UpdateSubnet';
 const SLICE = '/pucp.slice.v1.SliceService/CreateSlice';
 
 test('the slice of the documentation is understood', () => {
@@ -73,6 +74,18 @@ test('fields can be written in snake_case and in lowerCamelCase', () => {
   assert.deepEqual(mistakesOf(SLICE, { body: { templateId: 't', template_id: 't' } }), {
     template_id: 'is given twice, also as "template_id"',
   });
+});
+
+test('a list set to nothing in a PATCH is changed to nothing', () => {
+  const params = { id: 's1' };
+  assert.deepEqual(read(SUBNET, { params, body: { hostRoutes: [], name: 'a', enable_dhcp: null } }), {
+    id: 's1',
+    name: 'a',
+    update_mask: ['host_routes', 'name'],
+  });
+  assert.deepEqual(read(SUBNET, { params, body: { host_routes: [], update_mask: ['name'] } }).update_mask, [
+    'name',
+  ]);
 });
 
 test('an enum can be written as active, ACTIVE, with its prefix or as a number', () => {

@@ -29,6 +29,11 @@ export type Transcoder = {
 };
 
 const MAX_VIOLATIONS = 50;
+/**
+ * A field of this name says which fields a PATCH is about. A list that the body sets to [] does not survive as a message,
+ * so the body's own fields are put here unless it says it itself (AIP-134).
+ */
+const MASK = 'update_mask';
 
 /** Throws, naming the rpc, if the binding names fields that the messages do not have. */
 export function createTranscoder(method: Method, binding: Binding, template: PathTemplate): Transcoder {
@@ -48,6 +53,7 @@ export function createTranscoder(method: Method, binding: Binding, template: Pat
     binding.body === '' || binding.body === '*' ? undefined : requestType.fields[binding.body];
   if (binding.body !== '' && binding.body !== '*' && !bodyField)
     throw new Error(`${method.path}: body "${binding.body}" is no field of ${requestType.name}`);
+  const hasMask = binding.httpMethod === 'PATCH' && requestType.fields[MASK]?.repeated === true;
   const taken = new Set(variables.map(({ canonical }) => canonical));
   if (bodyField) taken.add(bodyField.name);
   if (binding.body === '*') for (const field of requestType.fieldsArray) taken.add(field.name);
@@ -58,6 +64,7 @@ export function createTranscoder(method: Method, binding: Binding, template: Pat
       let message: Message = {};
       if (binding.body === '*') {
         message = (readMessage(requestType, body ?? {}, '', reading) as Message | undefined) ?? {};
+        if (hasMask) message[MASK] ??= Object.keys(message);
       } else if (bodyField) {
         if (body !== undefined && body !== null)
           message[bodyField.name] = readField(bodyField, body, bodyField.name, reading);
