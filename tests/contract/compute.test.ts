@@ -132,6 +132,12 @@ test('a copy of an instance is an image that new instances start from', async ()
     'INVALID_ARGUMENT',
     /name: .*metadata: /,
   );
+  const taken = { owner: 'someone', min_ram: '1', 'pucp-owner': 'x', block_device_mapping: '[]' };
+  const refused = await failureOf(compute.snapshotInstance({ id, name: 'x', metadata: taken }, options));
+  assert.deepEqual(
+    refused.violations.map(({ field }) => field),
+    Object.keys(taken).map((key) => `metadata[${key}]`),
+  );
   const name = contract.name('copy');
   const made = await compute.snapshotInstance({ id, name, metadata: { course: '1TEL05' } }, options);
   copies.push(made.imageId);

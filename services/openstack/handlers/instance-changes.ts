@@ -9,6 +9,7 @@ import { OWNER_MARK } from '../marks.ts';
 import { type Named, resolve, unknownName } from '../names.ts';
 import type { NameTable } from '../tables.ts';
 import { callContext, type Deps } from './deps.ts';
+import { isReserved } from './images-view.ts';
 import type { Instances } from './instance-find.ts';
 import { checkMetadata } from './metadata-check.ts';
 
@@ -26,6 +27,8 @@ type ChangeHandlers = Pick<
 // Nova's limits, and Glance's for an image's name.
 const MAX_NAME = 255;
 const MAX_PROPERTIES = 100;
+/** What Nova reads from an image as the disks to boot with. */
+const DEVICE_MAPS: readonly string[] = ['block_device_mapping', 'bdm_v2', 'mappings'];
 const USUAL_LINES = 100;
 const MAX_LINES = 10_000;
 
@@ -75,7 +78,7 @@ export function instanceChangeHandlers(deps: Deps, instances: Instances): Change
     async snapshotInstance({ id, name, metadata }, context) {
       const within = callContext(context);
       const server = await instances.find(id, context);
-      const violations = [...checkName('name', name), ...checkMetadata(metadata, MAX_PROPERTIES)];
+      const violations = [...checkName('name', name), ...checkProperties(metadata)];
       if (violations.length > 0) throw invalid(violations);
       const { nova } = await instances.clientsFor(server, context);
       const mark = { [OWNER_MARK]: await tenancy.ownerMark(context.caller) };
@@ -115,13 +118,22 @@ function chosen<T extends Named>(
 ): T {
   const item = resolve(wanted, items, table);
   if (item) return item;
-  const message = wanted === '' ? `is missing: name one` : unknownName(what, wanted, items, table);
+  const message = wanted === '' ? 'is missing: name one' : unknownName(what, wanted, items, table);
   throw invalid([{ field: `${what}_id`, message }]);
 }
 
 function* checkName(field: string, name: string): Generator<FieldViolation> {
   if (name === '' || name.trim() !== name || name.length > MAX_NAME) {
     yield { field, message: `must have 1 to ${MAX_NAME} characters, without spaces around them` };
+  }
+}
+
+/** Nova hands them to Glance as they are, with our token: a field of Glance's, such as `owner`, would be set by it. */
+function* checkProperties(metadata: Readonly<Record<string, string>>): Generator<FieldViolation> {
+  yield* checkMetadata(metadata, MAX_PROPERTIES);
+  for (const key of Object.keys(metadata)) {
+    if (!isReserved(key) && !DEVICE_MAPS.includes(key)) continue;
+    yield { field: `metadata[${key}]`, message: `"${key}" is not a name for a property: choose another` };
   }
 }
 

@@ -12,11 +12,12 @@ import type { ProjectClients } from '../api/cloud.ts';
 import type { NeutronNetwork, NeutronPort } from '../api/neutron-types.ts';
 import type { InterfaceCreate, ServerInterface } from '../api/nova-server-actions.ts';
 import type { Server } from '../api/nova-servers.ts';
-import { ownerMarkOf } from '../marks.ts';
 import { unknownName } from '../names.ts';
-import { callContext, type Deps, findReachable } from './deps.ts';
+import { callContext, type Deps } from './deps.ts';
 import type { Instances } from './instance-find.ts';
+import { isInside } from './network-check.ts';
 import { readNetworkOwner } from './network-owner.ts';
+import { createReach } from './networking-reach.ts';
 import { pageOf } from './page.ts';
 
 type PortHandlers = Pick<
@@ -132,7 +133,7 @@ async function onNetwork(
   if (ipAddress === '') return { wish: { net_id: network.id }, network };
   // Nova answers 500 for an address that no subnet has.
   const subnets = await neutron.subnets.list({ network_id: network.id }, within);
-  if (!subnets.some(({ cidr }) => isWithin(ipAddress, cidr))) {
+  if (!subnets.some(({ cidr }) => isInside(ipAddress, cidr))) {
     const cidrs = subnets.map(({ cidr }) => cidr).join(', ') || 'none';
     const message = `${ipAddress} is in no subnet of network "${network.name}"; there are: ${cidrs}`;
     throw invalid([{ field: 'ip_address', message }]);
@@ -141,44 +142,23 @@ async function onNetwork(
 }
 
 async function withPort(
-  { cloud, tenancy }: Deps,
+  deps: Deps,
   { clients: { nova, neutron }, request, server }: Place,
   context: Context,
 ): Promise<Choice> {
   const within = callContext(context);
-  const ownerOf = await readNetworkOwner(tenancy, context);
-  const found = await findReachable(tenancy, context, {
-    what: 'port',
-    id: request.portId,
-    find: async () => {
-      const port = await cloud.project('home').neutron.ports.get(request.portId, within);
-      const [network] = await neutron.networks.list({ id: port.network_id }, within);
-      return { port, network };
-    },
-    // A port that does not say whose it is belongs to whom its network does.
-    owned: ({ port, network }) => ({
-      projectId: port.project_id,
-      ownerMark: ownerMarkOf(port) ?? (network && ownerOf(network)),
-    }),
-  });
-  const { port, network = { name: '' } } = found;
+  const port = await createReach(deps).port(request.portId, context);
   if (port.project_id !== server.tenant_id) {
     const message = `the port lies in another project than "${server.name}"`;
     throw invalid([{ field: 'port_id', message }]);
   }
+  const [network = { name: '' }] = await neutron.networks.list({ id: port.network_id }, within);
   const wish = { port_id: port.id };
   if (port.device_id === '') return { wish, network };
-  const attached = (await nova.listServerInterfaces(server.id, within)).find(
-    (one) => one.port_id === port.id,
-  );
+  const present = await nova.listServerInterfaces(server.id, within);
+  const attached = present.find((one) => one.port_id === port.id);
   if (!attached) throw portInUse(port);
   return { wish, network, attached };
-}
-
-function isWithin(address: string, cidr: string): boolean {
-  const [range, bits] = ipaddr.parseCIDR(cidr);
-  const one = ipaddr.parse(address);
-  return one.kind() === range.kind() && one.match(range, bits);
 }
 
 function portInUse({ id, device_owner: user }: NeutronPort): Failure {
