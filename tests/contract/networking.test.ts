@@ -21,10 +21,16 @@ import { connectNetworking, lan, type NetworkingClient } from './networking.ts';
 let contract: Contract;
 let networking: NetworkingClient & { close(): void };
 let admin: ContractUser;
+/** One for most tests: a project takes a real cloud seconds. */
+let owner: ContractUser;
 before(async () => {
   contract = await startContract();
   networking = connectNetworking(contract);
   admin = await contract.user('admin');
+  owner = await contract.user();
+  const { projectId } = await lan(contract, owner);
+  const enough = { network: 50, subnet: 50, router: 50 };
+  await contract.cloud.project('home').neutron.setQuotas(projectId, enough, contract.within);
 });
 after(async () => {
   networking.close();
@@ -38,7 +44,7 @@ const fieldsOf = (failure: { violations: readonly { field: string }[] }) =>
   failure.violations.map(({ field }) => field);
 
 test('a network is renamed, described and switched off; only admins share it', async () => {
-  const user = await contract.user();
+  const user = owner;
   const { options } = user;
   const { networkId: id } = await lan(contract, user, { description: 'first words' });
   assert.equal((await networking.getNetwork({ id }, options)).description, 'first words');
@@ -82,7 +88,7 @@ test('a network is renamed, described and switched off; only admins share it', a
 
 test('only admins choose the wire of a network, and a VLAN is given once', async () => {
   const { client } = contract;
-  const user = await contract.user();
+  const user = owner;
   const { projectId } = await lan(contract, user);
   const wish = CreateNetworkRequest.fromPartial({
     networkName: contract.name('vlan'),
@@ -106,7 +112,7 @@ test('only admins choose the wire of a network, and a VLAN is given once', async
 });
 
 test('a second subnet of IPv6 makes a network dual stack, and ports get an address of each', async () => {
-  const user = await contract.user();
+  const user = owner;
   const { options } = user;
   const { networkId, subnetId } = await lan(contract, user);
   const wish = subnet({
@@ -138,7 +144,7 @@ test('a second subnet of IPv6 makes a network dual stack, and ports get an addre
 });
 
 test('a subnet has the pools, routes, gateway and name servers asked for, and other ones later', async () => {
-  const user = await contract.user();
+  const user = owner;
   const { options } = user;
   const { networkId } = await lan(contract, user);
   const made = await networking.createSubnet(
@@ -177,7 +183,7 @@ test('a subnet has the pools, routes, gateway and name servers asked for, and ot
 });
 
 test('every mistake in a subnet is told', async () => {
-  const user = await contract.user();
+  const user = owner;
   const { networkId } = await lan(contract, user);
   const wrong = subnet({
     networkId,
@@ -208,7 +214,7 @@ test('every mistake in a subnet is told', async () => {
 });
 
 test('a subnet that ports have addresses of stays, and goes when they have gone', async () => {
-  const user = await contract.user();
+  const user = owner;
   const { options } = user;
   const { networkId, subnetId: id } = await lan(contract, user);
   const { id: portId } = await networking.createPort(port({ networkId }), options);
@@ -221,7 +227,7 @@ test('a subnet that ports have addresses of stays, and goes when they have gone'
 });
 
 test('a port has the addresses, MAC and pairs asked for, and is found by them', async () => {
-  const user = await contract.user();
+  const user = owner;
   const { options } = user;
   const { networkId, subnetId } = await lan(contract, user);
   const macAddress = 'fa:16:3e:aa:bb:01';
@@ -255,7 +261,7 @@ test('a port has the addresses, MAC and pairs asked for, and is found by them', 
 });
 
 test('port security goes off with what needs it, and the rest of a port changes too', async () => {
-  const user = await contract.user();
+  const user = owner;
   const { options } = user;
   const { networkId, subnetId } = await lan(contract, user);
   const pairs = [{ ipAddress: '10.70.0.1' }];
@@ -283,7 +289,7 @@ test('port security goes off with what needs it, and the rest of a port changes 
 });
 
 test('every mistake in a port is told, with the names that exist', async () => {
-  const user = await contract.user();
+  const user = owner;
   const { networkId } = await lan(contract, user);
   const wrong = port({
     networkId,
@@ -308,16 +314,16 @@ test('every mistake in a port is told, with the names that exist', async () => {
 });
 
 test('a network without addresses left says so', async () => {
-  const user = await contract.user();
+  const user = owner;
   const { options } = user;
   const { networkId } = await lan(contract, user, { cidr: '10.65.0.0/29', enableDhcp: false });
-  for (let count = 0; count < 5; count += 1) await networking.createPort(port({ networkId }), options);
+  await Promise.all([1, 2, 3, 4, 5].map(() => networking.createPort(port({ networkId }), options)));
   const failure = await failureOf(networking.createPort(port({ networkId }), options));
   assert.deepEqual([failure.code, failure.reason], ['RESOURCE_EXHAUSTED', 'ADDRESSES_EXHAUSTED']);
 });
 
 test('ports of DHCP and routers are shown, but theirs to change and to delete', async () => {
-  const user = await contract.user();
+  const user = owner;
   const { options } = user;
   const { networkId, subnetId } = await lan(contract, user);
   const router = await networking.createRouter(CreateRouterRequest.fromPartial({ name: 'inner' }), options);
@@ -338,7 +344,7 @@ test('ports of DHCP and routers are shown, but theirs to change and to delete', 
 });
 
 test('a router is made, connected, disconnected and removed, and says what holds it', async () => {
-  const user = await contract.user();
+  const user = owner;
   const { options } = user;
   const { networkId, subnetId } = await lan(contract, user);
   const name = contract.name('router');
@@ -384,7 +390,7 @@ test('a router is made, connected, disconnected and removed, and says what holds
 });
 
 test('a subnet without a gateway is not connected by itself', async () => {
-  const user = await contract.user();
+  const user = owner;
   const { options } = user;
   const { subnetId } = await lan(contract, user, { gatewayIp: '' });
   const { id } = await networking.createRouter(CreateRouterRequest.fromPartial({ name: 'r' }), options);
@@ -395,7 +401,7 @@ test('a subnet without a gateway is not connected by itself', async () => {
 });
 
 test('a router gets a way outside by the network’s name or without one, and loses it', async () => {
-  const user = await contract.user();
+  const user = owner;
   const { options } = user;
   const { networks } = await contract.client.listNetworks(
     { projectId: '', sliceId: '', pageSize: 0, pageToken: '' },
