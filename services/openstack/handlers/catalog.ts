@@ -8,6 +8,7 @@ import { capacityByZone, capacityOf, forAdmins } from '../capacity.ts';
 import { aliasesOf } from '../names.ts';
 import { callContext, type Deps, utc } from './deps.ts';
 import { flavorView } from './flavor-view.ts';
+import { usableImages } from './usable-images.ts';
 
 type CatalogHandlers = Pick<
   Handlers<OpenstackServiceServer>,
@@ -16,12 +17,13 @@ type CatalogHandlers = Pick<
 
 const NO_HOSTS = { hosts: [] };
 
-export function catalogHandlers({ cloud, catalog, tenancy, config }: Deps): CatalogHandlers {
+export function catalogHandlers(deps: Deps): CatalogHandlers {
+  const { cloud, catalog, tenancy, config } = deps;
   return {
     async listImages(_request, context) {
       const within = callContext(context);
       const place = await tenancy.findPlace(context.caller, within);
-      const found = await catalog.images(place?.projectId, within);
+      const found = await usableImages(deps, place?.projectId, context);
       const images = found.map((image) =>
         Image.fromPartial({
           id: image.id,

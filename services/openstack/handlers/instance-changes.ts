@@ -12,6 +12,7 @@ import { callContext, type Deps } from './deps.ts';
 import { isReserved } from './images-view.ts';
 import type { Instances } from './instance-find.ts';
 import { checkMetadata } from './metadata-check.ts';
+import { usableImages } from './usable-images.ts';
 
 type ChangeHandlers = Pick<
   Handlers<ComputeServiceServer>,
@@ -68,7 +69,7 @@ export function instanceChangeHandlers(deps: Deps, instances: Instances): Change
     async rebuildInstance({ id, imageId }, context) {
       const within = callContext(context);
       const server = await instances.find(id, context);
-      const images = await catalog.images(server.tenant_id, within);
+      const images = await usableImages(deps, server.tenant_id, context);
       const image = chosen('image', imageId, images, config.images);
       const nova = await instances.changerOf(server, context);
       await nova.rebuildServer(id, image.id, within);

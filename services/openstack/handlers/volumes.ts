@@ -22,6 +22,7 @@ import {
   volumeFinder,
   volumeView,
 } from './storage-volumes.ts';
+import { usableImages } from './usable-images.ts';
 
 type VolumeHandlers = Pick<
   Handlers<OpenstackServiceServer>,
@@ -142,9 +143,9 @@ async function check(
   projectId: string | undefined,
   context: Context,
 ): Promise<{ imageId: string | undefined; snapshot: CinderSnapshot | undefined }> {
-  const { catalog, config } = deps;
+  const { config } = deps;
   const violations: FieldViolation[] = [...checkText(request)];
-  const images = request.imageId === '' ? [] : await catalog.images(projectId, callContext(context));
+  const images = request.imageId === '' ? [] : await usableImages(deps, projectId, context);
   const image = resolve(request.imageId, images, config.images);
   if (request.imageId !== '' && !image) {
     const message = unknownName('image', request.imageId, images, config.images);
