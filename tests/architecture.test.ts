@@ -41,7 +41,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@grpc/proto-loader': ['gateway'],
   '@grpc/reflection': ['common/reflection.ts'],
   fastify: ['gateway'],
-  got: ['services/openstack/api'],
+  got: ['services/openstack/api', 'bench/openstack-client'],
   'grpc-health-check': ['common/rpc-server.ts'],
   'ipaddr.js': ['engine/spec', 'engine', 'services'],
   jose: ['common/caller.ts', 'services/auth/tokens.ts'],
