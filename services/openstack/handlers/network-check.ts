@@ -67,7 +67,7 @@ export function* checkDnsServers(servers: readonly string[]): Generator<FieldVio
   }
   for (const [index, server] of servers.entries()) {
     const field = `dns_nameservers[${index}]`;
-    if (!ipaddr.isValid(server) || server.includes('/')) {
+    if (!isPlainAddress(server)) {
       yield { field, message: `"${server}" is not an IP address` };
     } else if (servers.indexOf(server) !== index) {
       yield { field, message: `"${server}" is there twice` };
@@ -101,17 +101,22 @@ export function* checkCidr(cidr: string): Generator<FieldViolation> {
 
 export function isInside(address: string, cidr: string): boolean {
   const parsed = parseCidr(cidr);
-  if (!parsed || !ipaddr.isValid(address)) return false;
+  if (!parsed || !isPlainAddress(address)) return false;
   const inner = ipaddr.parse(address);
   return inner.kind() === parsed[0].kind() && inner.match(parsed);
 }
 
 export function parseCidr(cidr: string): [ipaddr.IPv4 | ipaddr.IPv6, number] | undefined {
-  // ipaddr.js also takes addresses of fewer than four parts, as C's inet_aton does.
-  const isPlain = /^(\d+\.\d+\.\d+\.\d+|[0-9a-f:.]+:[0-9a-f:.]*)\/\d+$/i.test(cidr);
+  const [address = '', length = ''] = cidr.split('/', 2);
+  const isPlain = isPlainAddress(address) && /^\d+$/.test(length) && cidr === `${address}/${length}`;
   return isPlain && ipaddr.isValidCIDR(cidr) ? ipaddr.parseCIDR(cidr) : undefined;
 }
 
 export function ipVersionOf(cidr: string): 4 | 6 {
   return cidr.includes(':') ? 6 : 4;
+}
+
+/** ipaddr.js also takes addresses of fewer than four parts, as C's inet_aton does, and zones. */
+function isPlainAddress(text: string): boolean {
+  return /^(\d+\.\d+\.\d+\.\d+|[0-9a-f:.]*:[0-9a-f:.]*)$/i.test(text) && ipaddr.isValid(text);
 }
