@@ -4,7 +4,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { Cloud } from '../cloud.ts';
 import type { Call, Json, Reply } from '../http.ts';
 import { nowSeconds } from '../ids.ts';
-import { invalidField } from './faults.ts';
+import { invalidField, metadataOf } from './faults.ts';
 import type { ServerRow } from './rows.ts';
 
 const SNAPSHOT_BYTES = 4096;
@@ -27,7 +27,7 @@ export function registerSnapshotTasks(cloud: Cloud): void {
 }
 
 export function snapshotServer(cloud: Cloud, row: ServerRow, call: Call, argument: Json): Reply {
-  const { name } = argument;
+  const { name, metadata = {} } = argument;
   if (typeof name !== 'string' || name === '')
     throw invalidField('createImage', argument, "'name' is a required property");
   const now = nowSeconds();
@@ -57,6 +57,7 @@ export function snapshotServer(cloud: Cloud, row: ServerRow, call: Call, argumen
       instance_uuid: row.id,
       user_id: row.user_id,
       image_type: 'snapshot',
+      ...metadataOf(metadata, 'metadata'),
     },
   });
   cloud.servers.update(row.id, { task_state: 'image_snapshot' });

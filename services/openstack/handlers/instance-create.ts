@@ -16,6 +16,7 @@ import type { Place } from '../tenancy.ts';
 import { callContext, type Deps } from './deps.ts';
 import { checkMetadata } from './metadata-check.ts';
 import { readNetworkOwner } from './network-owner.ts';
+import { usableImages } from './usable-images.ts';
 
 /** What the request's names stand for. */
 type Chosen = {
@@ -78,18 +79,19 @@ function groupsOf({ securityGroups }: CreateInstanceRequest): readonly string[] 
 }
 
 async function choose(
-  { catalog, config, cloud, tenancy }: Deps,
+  deps: Deps,
   request: CreateInstanceRequest,
   place: Place | undefined,
   context: Context,
 ): Promise<Chosen> {
+  const { catalog, config, cloud, tenancy } = deps;
   const within = callContext(context);
   const { nova, neutron } = place?.clients ?? cloud.project('home');
   const mine = await tenancy.ownerFilter(context.caller);
   const networkOwner = await readNetworkOwner(tenancy, context);
   const ownerMark = await tenancy.ownerMark(context.caller);
   const [images, flavors, zones, networks, groups, keys] = await Promise.all([
-    catalog.images(place?.projectId, within),
+    usableImages(deps, place?.projectId, context),
     catalog.flavors(within),
     request.availabilityZone === '' ? [] : catalog.zones(within),
     request.networks.length === 0 ? [] : neutron.networks.list({}, within),
