@@ -3,7 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { type Client, connect } from '#common/rpc-client.ts';
 import type { Volume } from '#proto/pucp/openstack/v1/openstack.ts';
-import { CreateVolumeRequest, ListVolumesRequest } from '#proto/pucp/openstack/v1/openstack_service.ts';
+import {
+  type BootVolume,
+  CreateInstanceRequest,
+  CreateVolumeRequest,
+  ListVolumesRequest,
+} from '#proto/pucp/openstack/v1/openstack_service.ts';
 import {
   CreateVolumeSnapshotRequest,
   ListVolumeSnapshotsRequest,
@@ -161,6 +166,79 @@ test('types of volumes are listed, and one of them is the default', async () => 
   );
   assert(volumeTypes.length > 0);
   assert.equal(volumeTypes.filter(({ isDefault }) => isDefault).length, 1);
+});
+
+async function makeServer(bootVolume: Partial<BootVolume>, imageId = 'cirros'): Promise<string> {
+  const request = CreateInstanceRequest.fromPartial({
+    instanceName: contract.name('booted'),
+    imageId,
+    flavorId: 'nano',
+    bootVolume,
+  });
+  const { id } = await contract.client.createInstance(request, owner.options);
+  await until(async () => {
+    const { status, errorMessage } = await contract.client.getInstance({ id }, owner.options);
+    assert.notEqual(status, 'error', errorMessage);
+    return status === 'active';
+  }, 'the server runs');
+  return id;
+}
+
+async function volumesAt(instanceId: string): Promise<Volume[]> {
+  const { volumes } = await contract.client.listVolumes(ListVolumesRequest.fromPartial({}), owner.options);
+  return volumes.filter(({ attachments }) => attachments.some((one) => one.instanceId === instanceId));
+}
+
+async function removeServer(id: string): Promise<void> {
+  await contract.client.deleteInstance({ id }, owner.options);
+  await until(() => isGone(() => contract.client.getInstance({ id }, owner.options)), 'the server is gone');
+}
+
+test('a server boots from a new volume made from an image, which goes away with it', async () => {
+  const { volumeTypes } = await storage.listVolumeTypes(
+    ListVolumeTypesRequest.fromPartial({}),
+    owner.options,
+  );
+  const id = await makeServer({ sizeGib: 2, volumeType: volumeTypes[0]?.name ?? '' });
+  const { imageId } = await contract.client.getInstance({ id }, owner.options);
+  assert.equal(imageId, '');
+  const [volume, ...others] = await volumesAt(id);
+  assert(volume);
+  assert.deepEqual(others, []);
+  assert.deepEqual([volume.sizeGib, volume.bootable, volume.status], [2, true, 'in-use']);
+  await removeServer(id);
+  await until(() => isGone(() => storage.getVolume({ id: volume.id }, owner.options)), 'the volume is gone');
+});
+
+test('a boot volume stays if asked, and the next server boots from it', async () => {
+  const first = await makeServer({ deleteOnTermination: false });
+  const [volume] = await volumesAt(first);
+  assert(volume);
+  const busy = await failureOf(makeServer({ volumeId: volume.id }, ''));
+  assert.match(busy.message, /boot_volume\.volume_id: .*in-use/);
+  await removeServer(first);
+  await reach(volume.id, 'available');
+  const second = await makeServer({ volumeId: volume.id }, '');
+  assert.equal((await volumesAt(second))[0]?.id, volume.id);
+  await removeServer(second);
+  await reach(volume.id, 'available');
+});
+
+test('a boot volume that cannot be is refused with all its mistakes', async () => {
+  const small = await failureOf(makeServer({ sizeGib: -1, volumeType: 'golden' }, 'no-such-image'));
+  assert.deepEqual(small.violations.map(({ field }) => field).sort(), [
+    'boot_volume.size_gib',
+    'boot_volume.volume_type',
+    'image_id',
+  ]);
+  assert.match(small.message, /golden.*there are: /);
+  const empty = await makeVolume();
+  const both = await failureOf(makeServer({ volumeId: empty.id }));
+  assert.deepEqual(both.violations.map(({ field }) => field).sort(), ['boot_volume.volume_id', 'image_id']);
+  assert.match(both.message, /cannot be booted/);
+  const nowhere = randomUUID();
+  const absent = await failureOf(makeServer({ volumeId: nowhere }, ''));
+  assert.match(absent.message, new RegExp(`volume "${nowhere}" does not exist`));
 });
 
 test('volumes and snapshots of someone else do not exist', async () => {

@@ -11,6 +11,9 @@ import type { CallContext } from './settings.ts';
 /** Tags at creation (2.52) are what a slice's servers are found by; flavors lie in the server since 2.47. */
 export const SERVER_TAGS: Feature = { name: 'server tags', version: '2.52', release: 'Pike' };
 
+/** The type of a volume that Nova makes for a server. */
+const VOLUME_TYPES: Feature = { name: 'types of boot volumes', version: '2.67', release: 'Stein' };
+
 export type Server = {
   readonly id: string;
   readonly name: string;
@@ -71,6 +74,18 @@ export type ServerFilter = {
   readonly projectId?: string;
 };
 
+/** A volume to boot from: a new one, filled with the image `uuid`, or the volume `uuid`. */
+export type BootDevice = {
+  readonly boot_index: 0;
+  readonly source_type: 'image' | 'volume';
+  readonly destination_type: 'volume';
+  readonly uuid: string;
+  readonly delete_on_termination: boolean;
+  /** GiB; of a new one only. */
+  readonly volume_size?: number;
+  readonly volume_type?: string;
+};
+
 export type ServerCreate = {
   readonly name: string;
   readonly flavorRef: string;
@@ -90,7 +105,7 @@ export type ServerCreate = {
   readonly config_drive?: boolean;
   /** Of ports that Nova makes; ports given have their own. */
   readonly security_groups?: readonly { readonly name: string }[];
-  readonly block_device_mapping_v2?: readonly Readonly<Record<string, unknown>>[];
+  readonly block_device_mapping_v2?: readonly BootDevice[];
 };
 
 export type VolumeAttachment = {
@@ -138,7 +153,9 @@ export function createServers(client: ServiceClient) {
           path: path`/servers`,
           json: { server },
           what: `create the server "${server.name}"`,
-          feature: SERVER_TAGS,
+          feature: server.block_device_mapping_v2?.some((one) => one.volume_type)
+            ? VOLUME_TYPES
+            : SERVER_TAGS,
         },
         context,
       );

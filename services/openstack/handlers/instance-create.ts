@@ -8,11 +8,13 @@ import type {
 } from '#proto/pucp/openstack/v1/openstack_service.ts';
 import type { NeutronNetwork } from '../api/neutron-types.ts';
 import type { NovaFlavor } from '../api/nova-flavors.ts';
+import type { BootDevice } from '../api/nova-servers.ts';
 import type { BootImage } from '../catalog.ts';
 import { ownKeyName } from '../key-names.ts';
 import { isSliceId, serverLabels } from '../marks.ts';
 import { resolve, unknownName } from '../names.ts';
 import type { Place } from '../tenancy.ts';
+import { readBootVolume } from './boot-volume.ts';
 import { callContext, type Deps } from './deps.ts';
 import { checkMetadata } from './metadata-check.ts';
 import { readNetworkOwner } from './network-owner.ts';
@@ -20,7 +22,10 @@ import { usableImages } from './usable-images.ts';
 
 /** What the request's names stand for. */
 type Chosen = {
-  readonly image: BootImage;
+  /** Absent if it boots from a volume that exists. */
+  readonly image: BootImage | undefined;
+  /** The volume it boots from, if it does. */
+  readonly bootDevice: BootDevice | undefined;
   readonly flavor: NovaFlavor;
   readonly networks: readonly NeutronNetwork[];
   /** What the key pair is called in the cloud. */
@@ -51,8 +56,10 @@ export function createInstanceHandler(deps: Deps): Handlers<OpenstackServiceServ
     const { id } = await place.clients.nova.createServer(
       {
         name: request.instanceName,
-        imageRef: chosen.image.id,
         flavorRef: chosen.flavor.id,
+        ...(chosen.bootDevice
+          ? { block_device_mapping_v2: [chosen.bootDevice] }
+          : { imageRef: chosen.image?.id ?? '' }),
         networks: chosen.networks.length === 0 ? 'none' : chosen.networks.map((one) => ({ uuid: one.id })),
         tags,
         metadata: { ...request.metadata, ...metadata },
@@ -108,10 +115,16 @@ async function choose(
 
   const violations: FieldViolation[] = [...checkText(request)];
   const image = resolve(request.imageId, images, config.images);
-  if (!image) violations.push(unknown('image_id', 'image', request.imageId, images, config.images));
+  const needsImage = request.imageId !== '' || !request.bootVolume?.volumeId;
+  if (!image && needsImage) {
+    violations.push(unknown('image_id', 'image', request.imageId, images, config.images));
+  }
   const flavor = resolve(request.flavorId, flavors, config.flavors);
   if (!flavor) violations.push(unknown('flavor_id', 'flavor', request.flavorId, flavors, config.flavors));
-  if (image && flavor) violations.push(...checkFit(image, flavor));
+  if (image && flavor) violations.push(...checkMemory(image, flavor));
+  if (image && flavor && !request.bootVolume) violations.push(...checkDisk(image, flavor));
+  const boot = await readBootVolume(deps, { request, place, image, flavor }, context);
+  violations.push(...boot.violations);
   const chosen = request.networks.flatMap((wanted, index) => {
     const field = `networks[${index}]`;
     const named = usable.filter(({ id, name }) => id === wanted || name === wanted);
@@ -139,8 +152,8 @@ async function choose(
   if (request.keyName !== '' && !key) {
     violations.push(unknown('key_name', 'key pair', request.keyName, ownKeys, {}));
   }
-  if (violations.length > 0 || !image || !flavor) throw invalid(violations);
-  return { image, flavor, networks: chosen, keyName: key?.id };
+  if (violations.length > 0 || !flavor) throw invalid(violations);
+  return { image, bootDevice: boot.device, flavor, networks: chosen, keyName: key?.id };
 }
 
 function unknown(field: string, what: string, wanted: string, ...known: Known): FieldViolation {
@@ -169,12 +182,15 @@ function* checkText(request: CreateInstanceRequest): Generator<FieldViolation> {
   yield* checkMetadata(metadata, MAX_METADATA - 2);
 }
 
-function* checkFit(image: BootImage, flavor: NovaFlavor): Generator<FieldViolation> {
+function* checkDisk(image: BootImage, flavor: NovaFlavor): Generator<FieldViolation> {
   // A flavor without a disk takes the image's size.
   if (flavor.disk > 0 && image.min_disk > flavor.disk) {
     const message = `image "${image.name}" needs ${image.min_disk} GiB of disk, and "${flavor.name}" has ${flavor.disk}`;
     yield { field: 'flavor_id', message };
   }
+}
+
+function* checkMemory(image: BootImage, flavor: NovaFlavor): Generator<FieldViolation> {
   if (image.min_ram > flavor.ram) {
     const message = `image "${image.name}" needs ${image.min_ram} MiB of memory, and "${flavor.name}" has ${flavor.ram}`;
     yield { field: 'flavor_id', message };
