@@ -24,6 +24,17 @@ test('a new server’s administrator password goes no further', async () => {
   assert.deepEqual(fake.requests[0]?.body, { server });
 });
 
+test('the address of a console stands in no record of the call', async () => {
+  await using fake = await startFakeCloud();
+  const remote_console = { protocol: 'vnc', type: 'novnc', url: 'http://c/vnc?token=hush' };
+  fake.on('POST', '/compute/v2.1/servers/s1/remote-consoles', { json: { remote_console } });
+  const { nova } = fake.cloud.project('home');
+  const made = await nova.createConsole('s1', { protocol: 'vnc', type: 'novnc' }, context());
+  assert.equal(made.url, remote_console.url);
+  assert.ok(fake.calls.some(({ route }) => route === '/servers/{id}/remote-consoles'));
+  assert.doesNotMatch(JSON.stringify(fake.calls), /hush/);
+});
+
 test('lists are filtered as each service reads it', async () => {
   await using fake = await startFakeCloud();
   fake.on('GET', '/compute/v2.1/servers/detail', { json: { servers: [] } });
