@@ -5,10 +5,12 @@ import { type EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import {
   type Metadata,
   Server,
   ServerCredentials,
+  type ServerDuplexStream,
   type ServerUnaryCall,
   type ServerWritableStream,
   type sendUnaryData,
@@ -27,6 +29,8 @@ const SECRET = new Secret('a secret of the tests, long enough to sign with');
 export type Asked = {
   readonly rpc: string;
   readonly request: Message;
+  /** What a caller that streams sends, as fast as it is read; ends early if the caller leaves. */
+  readonly requests: AsyncIterable<Message>;
   readonly metadata: Metadata;
   /** Fires when the caller has left or its time is up. */
   readonly signal: AbortSignal;
@@ -131,7 +135,7 @@ async function startService(
   }
 
   function streamHandler(rpc: string, answer: Answer) {
-    return async (call: ServerWritableStream<Message, Message>) => {
+    return async (call: ServerWritableStream<Message, Message> | ServerDuplexStream<Message, Message>) => {
       try {
         const one = noteCall(rpc, call);
         for await (const message of answer(one) as AsyncIterable<Message>) {
@@ -147,13 +151,15 @@ async function startService(
 
   function noteCall(
     rpc: string,
-    call: Pick<ServerUnaryCall<Message, Message>, 'request' | 'metadata' | 'getDeadline'> &
-      Pick<EventEmitter, 'on'>,
+    call: Pick<ServerUnaryCall<Message, Message>, 'metadata' | 'getDeadline'> &
+      Pick<EventEmitter, 'on'> & { readonly request?: Message; readonly iterator?: Readable['iterator'] },
   ): Asked {
     const controller = new AbortController();
     call.on('cancelled', () => controller.abort());
-    const { request, metadata } = call;
-    const one = { rpc, request, metadata, signal: controller.signal, deadline: call.getDeadline() };
+    const { request = {}, metadata } = call;
+    const { signal } = controller;
+    const requests = call.iterator?.({ destroyOnReturn: false }) ?? [];
+    const one = { rpc, request, requests, metadata, signal, deadline: call.getDeadline() } as Asked;
     asked.push(one);
     return one;
   }
