@@ -75,7 +75,7 @@ export function createServerActions(client: ServiceClient) {
       context: CallContext,
     ): Promise<string> {
       const call = action(id, { createImage: image }, 'make an image of');
-      return (await client.item<{ image_id: string }>('', call, context)).image_id;
+      return (await client.item<{ image_id: string }>('', { ...call, isLong: true }, context)).image_id;
     },
 
     /** The last lines. */
