@@ -91,10 +91,14 @@ function kindsOf(cloud: Cloud, projectId: string, context: CallContext): readonl
     {
       title: 'routers',
       list: async () =>
-        (await neutron.routers.list(mine, context)).map(({ id, name }) => ({
+        (await neutron.routers.list(mine, context)).map(({ id, name, routes }) => ({
           id,
           name,
-          remove: () => neutron.routers.remove(id, context),
+          async remove() {
+            // An interface that a route leads through stays until the route is gone.
+            if (routes.length > 0) await neutron.routers.change(id, { routes: [] }, context);
+            await neutron.routers.remove(id, context);
+          },
         })),
     },
     {

@@ -16,10 +16,10 @@ import {
 } from '#proto/pucp/openstack/v1/openstack_service.ts';
 import { startSandbox } from '../../sandbox/openstack/server.ts';
 import { type Cloud, createCloud } from '../../services/openstack/api/cloud.ts';
-import { absentIsDone } from '../../services/openstack/api/errors.ts';
 import type { CallContext } from '../../services/openstack/api/settings.ts';
 import { cloudSettings, type OpenstackConfig, readConfig } from '../../services/openstack/config.ts';
 import { removeProject } from '../../services/openstack/project-contents.ts';
+import { emptyProject } from '../../services/openstack/project-emptying.ts';
 import { startOpenstack } from '../../services/openstack/service.ts';
 import { testDatabaseUrl } from '../support/database.ts';
 
@@ -138,59 +138,16 @@ async function contractEnvironment(
 
 /** Everything of this run: its projects bear the users' names, and those begin with the run's. */
 async function removeAll(cloud: Cloud, run: string, within: CallContext): Promise<void> {
-  const { keystone, nova, neutron, cinder } = cloud.project('home');
+  const { keystone } = cloud.project('home');
   const ours = async () => {
     const projects = await keystone.listProjects({}, within);
     return projects.filter(({ name }) => name.includes(`ct-${run}-`));
   };
   for (const { id } of await ours()) {
-    const here = { allProjects: true, projectId: id };
-    for (const server of await nova.listServers(here, within)) await nova.deleteServer(server.id, within);
-    await until(async () => (await nova.listServers(here, within)).length === 0);
-    for (const snapshot of await cinder.listSnapshots(here, within)) {
-      await until(() => isDone(cinder.deleteSnapshot(snapshot.id, within)));
-    }
-    await until(async () => (await cinder.listSnapshots(here, within)).length === 0);
-    for (const volume of await cinder.listVolumes(here, within)) {
-      await until(() => isDone(cinder.deleteVolume(volume.id, within)));
-    }
-    await until(async () => (await cinder.listVolumes(here, within)).length === 0);
-    for (const { id: address } of await neutron.floatingIps.list({ project_id: id }, within)) {
-      await absentIsDone(neutron.floatingIps.remove(address, within));
-    }
-    for (const router of await neutron.routers.list({ project_id: id }, within)) {
-      if (router.routes.length > 0) await neutron.routers.change(router.id, { routes: [] }, within);
-      const feet = await neutron.ports.list({ device_id: router.id }, within);
-      for (const { id: port_id, device_owner } of feet) {
-        if (device_owner !== 'network:router_interface') continue;
-        await neutron.removeRouterInterface(router.id, { port_id }, within);
-      }
-      await absentIsDone(neutron.routers.remove(router.id, within));
-    }
-    for (const port of await neutron.ports.list({ project_id: id, device_owner: '' }, within)) {
-      await absentIsDone(neutron.ports.remove(port.id, within));
-    }
-    for (const network of await neutron.networks.list({ project_id: id }, within)) {
-      await until(() => isDone(absentIsDone(neutron.networks.remove(network.id, within))));
-    }
-    for (const group of await neutron.securityGroups.list({ project_id: id }, within)) {
-      if (group.name !== 'default') await absentIsDone(neutron.securityGroups.remove(group.id, within));
-    }
+    await emptyProject(cloud, id, within);
     await removeProject(cloud, id, within);
   }
   assert.deepEqual(await ours(), [], 'the run left projects behind');
-}
-
-/** What is busy now may be free later. */
-async function isDone(work: Promise<unknown>): Promise<boolean> {
-  try {
-    await work;
-    return true;
-  } catch (error) {
-    if (error instanceof Failure && error.code === 'NOT_FOUND') return true;
-    if (error instanceof Failure && error.code === 'ABORTED') return false;
-    throw error;
-  }
 }
 
 /** Asks again until the answer is true; fails after two minutes. */

@@ -35,8 +35,12 @@ export type Examples = {
   readonly definition: Definition;
   /** Makes what the requests name, for the owner. It is given what the files before have made. */
   readonly make: (contract: Contract, owner: ContractUser, made: Things) => Promise<Things>;
+  /** Removes what does not go with the owner's projects. */
+  readonly clean: (contract: Contract, owner: ContractUser, made: Things) => Promise<void>;
   /** Requests that name something of somebody's: everyone else is to be told that it does not exist. */
   readonly named: (things: Things) => Readonly<Record<string, object>>;
+  /** Requests on what is the caller's own that name something of somebody else's besides, each refused. */
+  readonly mixed: (own: Things, foreign: Things) => readonly Readonly<Record<string, object>>[];
   /** Requests that name nothing of anybody's: what they look at is the caller's own, or everyone's. */
   readonly nameless: Readonly<Record<string, object>>;
 };
@@ -46,10 +50,14 @@ export function examplesOf<S>(
   definition: Definition,
   {
     make,
+    clean,
     named,
+    mixed,
     nameless,
   }: {
     readonly make?: Examples['make'];
+    readonly clean?: Examples['clean'];
+    readonly mixed?: (own: Things, foreign: Things) => readonly Requests<S>[];
     readonly named: (things: Things) => Requests<S>;
     readonly nameless: Requests<S>;
   },
@@ -57,6 +65,8 @@ export function examplesOf<S>(
   return {
     definition,
     make: make ?? (async () => ({})),
+    clean: clean ?? (async () => undefined),
+    mixed: (mixed ?? (() => [])) as Examples['mixed'],
     named: named as Examples['named'],
     nameless: nameless as Examples['nameless'],
   };

@@ -16,9 +16,17 @@ export type Rpc = {
   call(things: Things, options: CallOptions): Promise<unknown>;
 };
 
+/** A call on the caller's own things that names others besides. */
+export type MixedCall = {
+  readonly path: string;
+  call(own: Things, foreign: Things, options: CallOptions): Promise<unknown>;
+};
+
 type AnyClient = Readonly<Record<string, (request: unknown, options: CallOptions) => unknown>>;
 
-export function createWalk(all: readonly Examples[], url: string): { rpcs: readonly Rpc[]; close(): void } {
+export type Walk = { readonly rpcs: readonly Rpc[]; readonly mixed: readonly MixedCall[]; close(): void };
+
+export function createWalk(all: readonly Examples[], url: string): Walk {
   const clients = all.map(({ definition }) => connect<object>(definition as never, url));
   const rpcs = all.flatMap(({ definition, named, nameless }, at) => {
     const client = clients[at] as unknown as AnyClient;
@@ -39,8 +47,21 @@ export function createWalk(all: readonly Examples[], url: string): { rpcs: reado
       ...Object.keys(nameless).map((name) => of(name, false)),
     ];
   });
+  const mixedCalls = all.flatMap(({ definition, mixed }, at) => {
+    const client = clients[at] as unknown as AnyClient;
+    return mixed({}, {}).flatMap((requests, nth) =>
+      Object.keys(requests).map(
+        (name): MixedCall => ({
+          path: definition[name]?.path ?? `no such rpc: ${name}`,
+          call: (own, foreign, options) =>
+            send(client, definition, { name, fields: mixed(own, foreign)[nth]?.[name] ?? {} }, options),
+        }),
+      ),
+    );
+  });
   return {
     rpcs,
+    mixed: mixedCalls,
     close() {
       for (const client of clients as readonly Client<object>[])
         (client as { close(): void } & object).close();

@@ -12,29 +12,39 @@ import {
   ListVolumesRequest,
 } from '#proto/pucp/openstack/v1/openstack_service.ts';
 import { type Contract, type ContractUser, failureOf, isRealCloud, startContract } from './contract.ts';
-import { allPaths, loadExamples, type Things } from './ownership-examples.ts';
-import { createWalk, nothingLike, type Rpc } from './ownership-walk.ts';
+import { allPaths, type Examples, loadExamples, type Things } from './ownership-examples.ts';
+import { createWalk, nothingLike, type Rpc, type Walk } from './ownership-walk.ts';
 
 let contract: Contract;
 let owner: ContractUser;
 let things: Things = {};
-let walk: ReturnType<typeof createWalk>;
+let walk: Walk;
+let examples: readonly Examples[] = [];
+const makers: { user: ContractUser; made: Things }[] = [];
 
 before(async () => {
   contract = await startContract();
   owner = await contract.user();
-  const examples = await loadExamples();
-  for (const { make } of examples) things = { ...things, ...(await make(contract, owner, things)) };
-  assert.deepEqual(
-    Object.entries(things).filter(([, id]) => id === ''),
-    [],
-  );
+  examples = await loadExamples();
+  things = await makeThings(owner);
   walk = createWalk(examples, contract.url);
 });
 after(async () => {
   walk?.close();
+  for (const { clean } of examples) {
+    for (const { user, made } of makers) await clean(contract, user, made);
+  }
   await contract.close();
 });
+
+async function makeThings(user: ContractUser): Promise<Things> {
+  let made: Things = {};
+  for (const { make } of examples) made = { ...made, ...(await make(contract, user, made)) };
+  makers.push({ user, made });
+  const missing = Object.entries(made).filter(([, id]) => id === '');
+  assert.deepEqual(missing, []);
+  return made;
+}
 
 const ALLOWED: Readonly<Record<CallerRole, readonly Access[]>> = {
   guest: ['ACCESS_READ'],
@@ -94,10 +104,7 @@ test('what is someone else’s does not exist, in the words for what never exist
         [nothing, things].map((these) => failureOf(rpc.call(these, options), `${role} calls ${rpc.path}`)),
       );
       assert(absent && hidden);
-      const words = Object.entries(things).reduce(
-        (text, [kind, id]) => text.replaceAll(id, nothing[kind] ?? ''),
-        hidden.message,
-      );
+      const words = asIf(nothing, hidden.message);
       const { code, reason, message } = absent;
       assert.equal(code, 'NOT_FOUND', `${role} calls ${rpc.path}: ${message}`);
       assert.deepEqual(
@@ -107,6 +114,33 @@ test('what is someone else’s does not exist, in the words for what never exist
     }
   }
 });
+
+test('what is one’s own is not joined with what is someone else’s', async () => {
+  const stranger = await contract.user('professor');
+  const { options } = stranger;
+  const own = await makeThings(stranger);
+  const nothing = nothingLike(things);
+  for (const { path, call } of walk.mixed) {
+    const absent = await failureOf(call(own, nothing, options), path);
+    const hidden = await failureOf(call(own, things, options), path);
+    assert(
+      ['NOT_FOUND', 'INVALID_ARGUMENT'].includes(absent.code),
+      `${path}: ${absent.code} ${absent.message}`,
+    );
+    assert.deepEqual(
+      { path, code: hidden.code, reason: hidden.reason, words: asIf(nothing, hidden.message) },
+      { path, code: absent.code, reason: absent.reason, words: absent.message },
+    );
+  }
+});
+
+/** What was said of the owner's things, as if it had been of things that never existed. */
+function asIf(nothing: Things, message: string): string {
+  return Object.entries(things).reduce(
+    (text, [kind, id]) => text.replaceAll(id, nothing[kind] ?? ''),
+    message,
+  );
+}
 
 test('nothing of it was touched, and its owner and admins read all of it', async () => {
   const { client } = contract;

@@ -3,6 +3,7 @@ import {
   type ComputeServiceServer,
   ComputeServiceService,
 } from '#proto/pucp/openstack/v1/compute_service.ts';
+import { absentIsDone } from '../../../services/openstack/api/errors.ts';
 import { examplesOf } from '../ownership-examples.ts';
 
 export const examples = examplesOf<ComputeServiceServer>(ComputeServiceService, {
@@ -17,6 +18,20 @@ export const examples = examplesOf<ComputeServiceServer>(ComputeServiceService, 
       client.close();
     }
   },
+
+  async clean(contract, { options }, { keyPair = '' }) {
+    const client = connect<ComputeServiceServer>(ComputeServiceService, contract.url);
+    try {
+      await absentIsDone(client.deleteKeyPair({ name: keyPair, userId: '' }, options));
+    } finally {
+      client.close();
+    }
+  },
+
+  mixed: ({ instance: id = '' }, { network = '', port = '', image = '', instancePort = '' }) => [
+    { attachInstancePort: { id, network }, rebuildInstance: { id, imageId: image } },
+    { attachInstancePort: { id, portId: port }, detachInstancePort: { id, portId: instancePort } },
+  ],
 
   named: ({ project = '', user = '', instance: id = '', instancePort = '', network = '', keyPair = '' }) => ({
     pauseInstance: { id },

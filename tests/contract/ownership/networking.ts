@@ -1,4 +1,5 @@
 import { connect } from '#common/rpc-client.ts';
+import { SecurityGroupRuleSpec } from '#proto/pucp/openstack/v1/networking.ts';
 import {
   CreateFloatingIpRequest,
   CreatePortRequest,
@@ -84,6 +85,26 @@ export const examples = examplesOf<NetworkingServiceServer>(NetworkingServiceSer
       deleteRouter: { id: router },
       deleteSubnet: { id: subnet },
     };
+  },
+  mixed(own, { subnet = '', port = '', instance = '', securityGroup = '' }) {
+    const { router: id = '', floatingIp = '', network = '', securityGroup: group = '' } = own;
+    const rule = { direction: 'ingress', ethertype: 'IPv4', protocol: 'tcp', remoteGroup: securityGroup };
+    return [
+      {
+        addRouterInterface: { id, subnetId: subnet },
+        associateFloatingIp: { id: floatingIp, portId: port },
+        createFloatingIp: { portId: port },
+        createPort: { networkId: network, securityGroups: [securityGroup] },
+        createSecurityGroupRules: { id: group, rules: [SecurityGroupRuleSpec.fromPartial(rule)] },
+        updatePort: { id: own.port ?? '', securityGroups: [securityGroup], updateMask: ['security_groups'] },
+      },
+      {
+        addRouterInterface: { id, portId: port },
+        associateFloatingIp: { id: floatingIp, instanceId: instance },
+        createFloatingIp: { instanceId: instance },
+      },
+      { removeRouterInterface: { id, subnetId: subnet } },
+    ];
   },
   nameless: {},
 });

@@ -64,6 +64,20 @@ export const examples = examplesOf<OpenstackServiceServer>(OpenstackServiceServi
     };
   },
 
+  mixed(own, { project: projectId = '', network = '', image = '', instance = '', volume = '' }) {
+    const vm = { instanceName: 'x', imageId: 'cirros', flavorId: 'nano' };
+    return [
+      {
+        createInstance: { ...vm, networks: [network] },
+        createVolume: { name: 'x', sizeGib: 1, imageId: image },
+      },
+      { createInstance: { ...vm, imageId: image } },
+      { createInstance: { ...vm, networks: [own.network ?? ''], projectId } },
+      { attachVolume: { id: own.volume ?? '', instanceId: instance } },
+      { attachVolume: { id: volume, instanceId: own.instance ?? '' } },
+    ];
+  },
+
   // DestroySlice looks among the caller's own only.
   nameless: {
     listProjects: {},
