@@ -13,6 +13,7 @@ import {
   ImagesServiceService,
   UpdateImageRequest,
 } from '#proto/pucp/openstack/v1/images_service.ts';
+import { CreateProjectRequest, CreateVolumeRequest } from '#proto/pucp/openstack/v1/openstack_service.ts';
 import { startGateway } from '../../gateway/service.ts';
 import { createUploadSweeper } from '../../services/openstack/uploads.ts';
 import {
@@ -332,6 +333,24 @@ test('an image of someone else does not exist', async () => {
   assert.equal(foreign.code, 'NOT_FOUND');
   const guest = await contract.user('guest');
   assert.equal((await failureOf(upload({}, undefined, guest.options))).code, 'PERMISSION_DENIED');
+});
+
+test('an image of a further project is its owner’s to see and to boot from there', async () => {
+  const { options } = owner;
+  const projectName = contract.name('course');
+  const project = CreateProjectRequest.fromPartial({ projectName });
+  const { id: projectId } = await contract.client.createProject(project, options);
+  const name = contract.name('course-image');
+  const { image } = await upload({ name, projectId: projectName });
+  assert.equal(image.projectId, projectId);
+  const { images: listed } = await contract.client.listImages({}, options);
+  assert(listed.some(({ id }) => id === image.id));
+  assert.equal(new Set(listed.map(({ id }) => id)).size, listed.length);
+  const disk = { name: contract.name('copy'), sizeGib: 1, imageId: name };
+  const elsewhere = CreateVolumeRequest.fromPartial(disk);
+  assert.match((await failureOf(contract.client.createVolume(elsewhere, options))).message, /does not exist/);
+  const there = CreateVolumeRequest.fromPartial({ ...disk, projectId });
+  assert.equal((await contract.client.createVolume(there, options)).projectId, projectId);
 });
 
 test('images that a killed process left waiting are removed after ten minutes', async () => {

@@ -22,8 +22,12 @@ export function catalogHandlers(deps: Deps): CatalogHandlers {
   return {
     async listImages(_request, context) {
       const within = callContext(context);
-      const place = await tenancy.findPlace(context.caller, within);
-      const found = await usableImages(deps, place?.projectId, context);
+      const reach = await tenancy.reach(context.caller, within);
+      // An admin reaches everybody's, and is shown what the admin's own servers can boot from.
+      const places = reach === 'all' ? [await tenancy.findPlace(context.caller, within)] : reach;
+      const ids = places.length === 0 ? [undefined] : places.map((place) => place?.projectId);
+      const lists = await Promise.all(ids.map((id) => usableImages(deps, id, context)));
+      const found = [...new Map(lists.flat().map((image) => [image.id, image])).values()];
       const images = found.map((image) =>
         Image.fromPartial({
           id: image.id,
