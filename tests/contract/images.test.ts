@@ -3,7 +3,6 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { silentLog } from '#common/log.ts';
 import { type Client, connect } from '#common/rpc-client.ts';
 import type { ImageDetails } from '#proto/pucp/openstack/v1/images.ts';
 import {
@@ -14,7 +13,6 @@ import {
   UpdateImageRequest,
 } from '#proto/pucp/openstack/v1/images_service.ts';
 import { CreateProjectRequest, CreateVolumeRequest } from '#proto/pucp/openstack/v1/openstack_service.ts';
-import { startGateway } from '../../gateway/service.ts';
 import { createUploadSweeper } from '../../services/openstack/uploads.ts';
 import {
   type Contract,
@@ -165,60 +163,6 @@ test('64 MiB go through in bounded memory, and the progress is told', async () =
     sent.toSorted((a, b) => a - b),
   );
   await images.deleteImage({ id: image.id }, owner.options);
-});
-
-test('an upload over REST is the file as the body and the rest as the query', async () => {
-  const gateway = await startGateway(
-    {
-      host: '127.0.0.1',
-      port: 0,
-      logLevel: 'silent',
-      logDir: undefined,
-      jwtSecret: contract.config.jwtSecret,
-      upstreams: ['auth', 'slice', 'openstack'].map((name) => ({
-        name,
-        packageName: `pucp.${name}.v1`,
-        url: contract.url,
-      })),
-      corsOrigins: [],
-      allowsLocalOrigins: true,
-      trustedProxies: [],
-      ratePerMinute: 0,
-      loginRatePerMinute: 0,
-      protoFolders: [new URL('../../proto', import.meta.url).pathname],
-    },
-    silentLog,
-  );
-  try {
-    const bytes = randomBytes(3 * MIB);
-    const name = contract.name('rest');
-    const query = new URLSearchParams({ name, disk_format: 'qcow2', sha512: sha512(bytes) });
-    const send = (accept: string) =>
-      fetch(`${gateway.url}/api/openstack/images?${query}`, {
-        method: 'POST',
-        headers: {
-          authorization: `Bearer ${owner.options.token}`,
-          'content-type': 'application/octet-stream',
-          accept,
-        },
-        body: bytes,
-      });
-    const response = await send('application/json');
-    assert.equal(response.status, 201, await response.clone().text());
-    const image = (await response.json()) as Record<string, unknown>;
-    assert.deepEqual([image.name, image.size, image.status], [name, bytes.length, 'active']);
-    const progress = (await (await send('application/x-ndjson')).text()).trim().split('\n');
-    const first = JSON.parse(progress[0] ?? '');
-    assert.deepEqual([first.bytes_sent, first.bytes_total, first.image], [0, bytes.length, null]);
-    assert.equal(JSON.parse(progress.at(-1) ?? '').image.hash_value, sha512(bytes));
-    query.set('sha512', sha512(Buffer.from('other')));
-    const wrong = await send('application/json');
-    assert.equal(wrong.status, 400);
-    assert.equal(((await wrong.json()) as { reason: string }).reason, 'CHECKSUM_MISMATCH');
-    assert.equal((await named(name)).length, 2);
-  } finally {
-    await gateway.close();
-  }
 });
 
 test('a wrong checksum or length is refused, and nothing stays behind', async () => {

@@ -145,6 +145,10 @@ async function check(
 ): Promise<{ imageId: string | undefined; snapshot: CinderSnapshot | undefined }> {
   const { config } = deps;
   const violations: FieldViolation[] = [...checkText(request)];
+  const snapshot =
+    request.snapshotId === '' ? undefined : await snapshotFinder(deps)(request.snapshotId, context);
+  const size = request.sizeGib || (snapshot?.size ?? 0);
+  if (size < 1) violations.push({ field: 'size_gib', message: 'must be at least 1' });
   const images = request.imageId === '' ? [] : await usableImages(deps, projectId, context);
   const image = resolve(request.imageId, images, config.images);
   if (request.imageId !== '' && !image) {
@@ -154,10 +158,6 @@ async function check(
   if (request.imageId !== '' && request.snapshotId !== '') {
     violations.push({ field: 'snapshot_id', message: 'cannot be given together with "image_id"' });
   }
-  const snapshot =
-    request.snapshotId === '' ? undefined : await snapshotFinder(deps)(request.snapshotId, context);
-  const size = request.sizeGib || (snapshot?.size ?? 0);
-  if (size < 1) violations.push({ field: 'size_gib', message: 'must be at least 1' });
   if (image && image.min_disk > size) {
     violations.push({ field: 'size_gib', message: `image "${image.name}" needs ${image.min_disk} GiB` });
   }
