@@ -143,10 +143,11 @@ async function removeAll(cloud: Cloud, run: string, within: CallContext): Promis
     const projects = await keystone.listProjects({}, within);
     return projects.filter(({ name }) => name.includes(`ct-${run}-`));
   };
-  for (const { id } of await ours()) {
+  const removals = (await ours()).map(async ({ id }) => {
     await emptyProject(cloud, id, within);
     await removeProject(cloud, id, within);
-  }
+  });
+  await Promise.all(removals);
   assert.deepEqual(await ours(), [], 'the run left projects behind');
 }
 

@@ -33,7 +33,7 @@ export type Requests<S> = { readonly [M in keyof Client<S>]?: Partial<RequestOf<
 
 export type Examples = {
   readonly definition: Definition;
-  /** Makes what the requests name, for the owner. It is given what the files before have made. */
+  /** Makes what the requests name, for the owner. It is given what OpenstackService's examples have made. */
   readonly make: (contract: Contract, owner: ContractUser, made: Things) => Promise<Things>;
   /** Removes what does not go with the owner's projects. */
   readonly clean: (contract: Contract, owner: ContractUser, made: Things) => Promise<void>;

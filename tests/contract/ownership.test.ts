@@ -17,7 +17,10 @@ import { createWalk, nothingLike, type Rpc, type Walk } from './ownership-walk.t
 
 let contract: Contract;
 let owner: ContractUser;
+let stranger: ContractUser;
+/** What the owner has, and what the stranger has. */
 let things: Things = {};
+let own: Things = {};
 let walk: Walk;
 let examples: readonly Examples[] = [];
 const makers: { user: ContractUser; made: Things }[] = [];
@@ -26,7 +29,8 @@ before(async () => {
   contract = await startContract();
   owner = await contract.user();
   examples = await loadExamples();
-  things = await makeThings(owner);
+  stranger = await contract.user('professor');
+  [things, own] = (await Promise.all([owner, stranger].map(makeThings))) as [Things, Things];
   walk = createWalk(examples, contract.url);
 });
 after(async () => {
@@ -38,8 +42,10 @@ after(async () => {
 });
 
 async function makeThings(user: ContractUser): Promise<Things> {
-  let made: Things = {};
-  for (const { make } of examples) made = { ...made, ...(await make(contract, user, made)) };
+  const [first, ...others] = examples;
+  const base = (await first?.make(contract, user, {})) ?? {};
+  const more = await Promise.all(others.map(({ make }) => make(contract, user, base)));
+  const made: Things = Object.assign({}, base, ...more);
   makers.push({ user, made });
   const missing = Object.entries(made).filter(([, id]) => id === '');
   assert.deepEqual(missing, []);
@@ -52,7 +58,8 @@ const ALLOWED: Readonly<Record<CallerRole, readonly Access[]>> = {
   professor: ['ACCESS_READ', 'ACCESS_WRITE'],
   admin: ['ACCESS_READ', 'ACCESS_WRITE', 'ACCESS_ADMIN'],
 };
-const PEOPLE = ['guest', 'student', 'professor'] as const;
+/** Students and professors may do the same, which on a slow cloud is not worth the time. */
+const PEOPLE = isRealCloud ? (['guest', 'student'] as const) : (['guest', 'student', 'professor'] as const);
 
 /** The rpcs that a role may call, or those that it may not. */
 function rpcsFor(role: CallerRole, isAllowed: boolean): readonly Rpc[] {
@@ -99,28 +106,29 @@ test('what is someone else’s does not exist, in the words for what never exist
   const nothing = nothingLike(things);
   for (const role of PEOPLE) {
     const { options } = await contract.user(role);
-    for (const rpc of rpcsFor(role, true).filter(({ isNamed }) => isNamed)) {
-      const [absent, hidden] = await Promise.all(
-        [nothing, things].map((these) => failureOf(rpc.call(these, options), `${role} calls ${rpc.path}`)),
-      );
-      assert(absent && hidden);
-      const words = asIf(nothing, hidden.message);
-      const { code, reason, message } = absent;
-      assert.equal(code, 'NOT_FOUND', `${role} calls ${rpc.path}: ${message}`);
-      assert.deepEqual(
-        { path: rpc.path, code: hidden.code, reason: hidden.reason, words },
-        { path: rpc.path, code, reason, words: message },
-      );
-    }
+    await inTurns(
+      rpcsFor(role, true).filter(({ isNamed }) => isNamed),
+      async (rpc) => {
+        const [absent, hidden] = await Promise.all(
+          [nothing, things].map((these) => failureOf(rpc.call(these, options), `${role} calls ${rpc.path}`)),
+        );
+        assert(absent && hidden);
+        const words = asIf(nothing, hidden.message);
+        const { code, reason, message } = absent;
+        assert.equal(code, 'NOT_FOUND', `${role} calls ${rpc.path}: ${message}`);
+        assert.deepEqual(
+          { path: rpc.path, code: hidden.code, reason: hidden.reason, words },
+          { path: rpc.path, code, reason, words: message },
+        );
+      },
+    );
   }
 });
 
 test('what is one’s own is not joined with what is someone else’s', async () => {
-  const stranger = await contract.user('professor');
   const { options } = stranger;
-  const own = await makeThings(stranger);
   const nothing = nothingLike(things);
-  for (const { path, call } of walk.mixed) {
+  await inTurns(walk.mixed, async ({ path, call }) => {
     const absent = await failureOf(call(own, nothing, options), path);
     const hidden = await failureOf(call(own, things, options), path);
     assert(
@@ -131,8 +139,17 @@ test('what is one’s own is not joined with what is someone else’s', async ()
       { path, code: hidden.code, reason: hidden.reason, words: asIf(nothing, hidden.message) },
       { path, code: absent.code, reason: absent.reason, words: absent.message },
     );
-  }
+  });
 });
+
+/** A few at a time, so that none waits for its turn at the cloud until its time is over. */
+async function inTurns<T>(items: readonly T[], visit: (item: T) => Promise<void>): Promise<void> {
+  const left = [...items];
+  const worker = async () => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await visit(item);
+  };
+  await Promise.all(Array.from({ length: 6 }, worker));
+}
 
 /** What was said of the owner's things, as if it had been of things that never existed. */
 function asIf(nothing: Things, message: string): string {
