@@ -26,6 +26,18 @@ test('every wrong or missing variable is named in one message', () => {
   );
 });
 
+test('a wrong variable is told from one that is not set', () => {
+  const shape = { PORT: fields.port(1), ...databaseShape };
+  assert.throws(
+    () => loadConfig(shape, { PORT: 'abc', DATABASE_URL: 'mysql://x' }),
+    (error: Error) => {
+      assert.match(error.message, /PORT must be a port/);
+      assert.match(error.message, /DATABASE_URL must begin with postgres:/);
+      return true;
+    },
+  );
+});
+
 test('an empty variable counts as not set', () => {
   assert.equal(loadConfig(baseShape, { LOG_LEVEL: '', LINUX_SERVICE_URL: '' }).LOG_LEVEL, 'info');
 });

@@ -96,7 +96,10 @@ export const baseShape = {
 
 /** What every process with a database reads besides. */
 export const databaseShape = {
-  DATABASE_URL: fields.secret(),
+  DATABASE_URL: z
+    .string()
+    .refine((value) => /^postgres(ql)?:\/\//.test(value), 'must begin with postgres://')
+    .transform((value) => new Secret(value)),
   DATABASE_POOL: fields.int(10, { min: 3, max: 100 }),
 } as const;
 
@@ -114,7 +117,7 @@ export function loadConfig<S extends z.ZodRawShape>(
   );
   const parsed = z.object(shape).safeParse(set);
   const all = [
-    ...(parsed.success ? [] : parsed.error.issues.map(describe)),
+    ...(parsed.success ? [] : parsed.error.issues.map((issue) => describe(issue, set))),
     ...secretProblems(set),
     ...problems,
   ];
@@ -138,9 +141,9 @@ export function invalidConfig(problems: readonly string[]): Failure {
   });
 }
 
-function describe(issue: z.core.$ZodIssue): string {
-  const missing = issue.code === 'invalid_type' && issue.input === undefined;
-  return `${issue.path.join('.')} ${missing ? 'is not set' : issue.message}`;
+function describe(issue: z.core.$ZodIssue, set: Readonly<Record<string, unknown>>): string {
+  const name = issue.path.join('.');
+  return `${name} ${name in set ? issue.message : 'is not set'}`;
 }
 
 // RFC 8725 section 3.5: a key that attackers know, or can guess, signs anything.

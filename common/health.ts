@@ -1,4 +1,5 @@
-// What every process answers over HTTP/1.1: /health (it lives), /ready (it can serve), /metrics.
+// What every process answers over HTTP/1.1: /health (it lives; `degraded` while it cannot serve), /ready (it can serve),
+// /metrics.
 
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Log } from './log.ts';
@@ -28,7 +29,8 @@ export function healthListener(options: HealthOptions): RequestListener {
     }
     if (path !== '/health' && path !== '/ready') return json(response, 404, { error: 'Not found' });
     const report = await health();
-    const status = path === '/health' ? 'healthy' : report.ready ? 'ready' : 'not ready';
+    const status =
+      path === '/health' ? (report.ready ? 'healthy' : 'degraded') : report.ready ? 'ready' : 'not ready';
     const code = path === '/ready' && !report.ready ? 503 : 200;
     json(response, code, { status, service: name, timestamp: new Date().toISOString(), ...report.details });
   };

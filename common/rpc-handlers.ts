@@ -16,6 +16,7 @@ import type {
 } from '@grpc/grpc-js';
 import { ACCESS } from '#proto/access.ts';
 import { ANONYMOUS, bearerToken, type Caller, checkAccess, type Identity } from './caller.ts';
+import { databaseFailure } from './database-errors.ts';
 import { failureToGrpc } from './error-wire.ts';
 import { cancelled, causeChain, Failure } from './errors.ts';
 import type { Log } from './log.ts';
@@ -110,7 +111,7 @@ export function implement(
           leave(call, startedAt);
           call.end();
         } catch (error) {
-          const failure = signal.aborted ? cancelled(error) : error;
+          const failure = signal.aborted ? cancelled(error) : databaseFailure(error);
           leave(call, startedAt, failure);
           call.emit('error', failureToGrpc(failure));
         }
@@ -125,8 +126,9 @@ export function implement(
         leave(call, startedAt);
         answer(null, response);
       } catch (error) {
-        leave(call, startedAt, error);
-        answer(failureToGrpc(error));
+        const failure = databaseFailure(error);
+        leave(call, startedAt, failure);
+        answer(failureToGrpc(failure));
       }
     };
     const unary = (call: ServerUnaryCall<unknown, unknown>, answer: sendUnaryData<unknown>) =>

@@ -1,4 +1,4 @@
-// How a process ends: on SIGTERM or SIGINT it closes what it opened, and is gone after ten seconds in any case.
+// How a process ends: on SIGTERM or SIGINT, or when the launcher that started it is gone, it closes what it opened, and is gone after ten seconds in any case.
 
 import type { Log } from './log.ts';
 
@@ -20,6 +20,7 @@ export function onShutdown(log: Log, close: () => Promise<void>): void {
       },
     );
   };
+  process.once('disconnect', () => end('SIGTERM'));
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
 }

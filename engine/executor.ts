@@ -185,7 +185,10 @@ export async function execute({
     const unfinished = batch.filter((task) => task.state === 'running');
     const isLate = unfinished.some((task) => now - (task.startedMs ?? now) > limits.stepMs);
     lastProblem = terminal(batch, problem);
-    if (!problem.retryable || isLate) stop(lastProblem);
+    // What was listed a moment ago may be gone by now, by the hand of a worker before us: a new plan looks again.
+    const mayPass = problem.retryable || problem.code === 'NOT_FOUND';
+    if (!mayPass || isLate) stop(lastProblem);
+    else progress.say(`${lastProblem.message}; it is tried again`);
     for (const task of unfinished) {
       const doubtMs = problem.code === 'DEADLINE_EXCEEDED' ? limits.doubtMs : 0;
       const isOvertaken = task.attempts >= ATTEMPTS_PER_PLAN;

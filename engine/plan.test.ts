@@ -78,7 +78,7 @@ test('a network that has to be replaced takes along what stands on it, and nothi
     next.steps.filter(({ action }) => action === 'replace').map(({ key }) => key),
     ['network/net1', 'subnet/net1', 'port/vm1-net1', 'server/vm1'],
   );
-  assert.equal(summarize(next), 'replace 4, delete 4');
+  assert.equal(summarize(next), '4 to replace, 4 to delete');
 });
 
 test('a node that loses a link lets go of its port before the port is removed', () => {

@@ -77,7 +77,7 @@ export function summarize({ steps }: Plan): string {
   return (['create', 'update', 'replace', 'delete'] as const)
     .map((action) => ({ action, count: steps.filter((step) => step.action === action).length }))
     .filter(({ count }) => count > 0)
-    .map(({ action, count }) => `${action} ${count}`)
+    .map(({ action, count }) => `${count} to ${action}`)
     .join(', ');
 }
 
@@ -104,7 +104,7 @@ function decideFates({ desired, found, kinds, mayReplace }: PlanOptions): Fate[]
       );
     return rated.map(({ one, difference, readiness }, index): Fate => {
       const base = { found: one, desired: index === 0 ? wish : undefined };
-      if (!wish) return { ...base, fate: 'delete', reason: 'not wanted' };
+      if (!wish) return { ...base, fate: 'delete', reason: 'it is not part of the slice' };
       if (index > 0) return { ...base, fate: 'delete', reason: 'a duplicate' };
       if (readiness.state === 'broken') {
         return { ...base, fate: mayReplace(key) ? 'replace' : 'broken', reason: readiness.failure.message };

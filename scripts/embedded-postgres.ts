@@ -37,6 +37,8 @@ export type EmbeddedPostgres = {
   /** A connection string with the password in it. */
   readonly url: string;
   readonly pid: number;
+  /** Resolves when the server has ended, whoever ended it. */
+  readonly exited: Promise<void>;
   close(): Promise<void>;
 };
 
@@ -78,6 +80,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   return {
     url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
     pid: child.pid ?? 0,
+    exited,
     async close() {
       child.ref();
       child.kill('SIGINT');

@@ -1,12 +1,20 @@
 // One mesh per data folder: a file with the owner's process id, given up when the owner ends and taken over when it died.
 
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '#common/errors.ts';
 
-/** Takes the folder or throws if a living process has it. Returns what gives it up. */
-export function takeFolder(folder: string): () => void {
+export type Taken = {
+  /** Gives it up. */
+  release(): void;
+  /** Whether its last owner ended without giving it up. */
+  readonly wasKilled: boolean;
+};
+
+/** Takes the folder or throws if a living process has it. */
+export function takeFolder(folder: string): Taken {
   const file = join(folder, 'start.pid');
+  const wasKilled = existsSync(file);
   const owner = ownerOf(file);
   if (owner !== undefined) {
     throw new Failure({
@@ -16,7 +24,7 @@ export function takeFolder(folder: string): () => void {
     });
   }
   writeFileSync(file, `${process.pid}\n`);
-  return () => rmSync(file, { force: true });
+  return { release: () => rmSync(file, { force: true }), wasKilled };
 }
 
 function ownerOf(file: string): number | undefined {

@@ -42,7 +42,8 @@ export function supervise(options: ProcessOptions): Supervised {
           ...env,
           NODE_COMPILE_CACHE: env.NODE_COMPILE_CACHE ?? join(ROOT, 'node_modules/.cache/compile'),
         },
-        stdio: ['ignore', 'pipe', 'pipe'],
+        // The channel carries no messages: its end tells the process that the launcher is gone.
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
         detached: true,
       });
       for (const stream of [child.stdout, child.stderr]) {

@@ -74,3 +74,16 @@ test('in production a secret must be given', () => {
     /JWT_SECRET_KEY is the published default/,
   );
 });
+
+test('in production the sandbox with its known passwords is refused', () => {
+  const env = { DATA_DIR, ENVIRONMENT: 'production', JWT_SECRET_KEY: 'x'.repeat(40) };
+  assert.throws(() => planStart(env), /OPENSTACK_AUTH_URL is not set/);
+});
+
+test('who names a part of a cloud gets that cloud or a refusal, never the sandbox', () => {
+  assert.throws(() => planStart({ DATA_DIR, OPENSTACK_USERNAME: 'admin' }), /OPENSTACK_AUTH_URL is not set/);
+});
+
+test('two processes on one port are told apart from a port that is taken', () => {
+  assert.throws(() => planStart({ DATA_DIR, GATEWAY_PORT: '5001' }), /AUTH_PORT is 5001, as GATEWAY_PORT is/);
+});

@@ -35,6 +35,10 @@ export type Plan = {
 };
 
 const SANDBOX_PASSWORD = 'sandbox';
+const CLOUD_VARIABLES = ['AUTH_URL', 'USERNAME', 'PASSWORD', 'PROJECT_NAME', 'CLOUD'].flatMap((name) => [
+  `OPENSTACK_${name}`,
+  `OS_${name}`,
+]);
 const shape = {
   DATA_DIR: baseShape.DATA_DIR,
   POSTGRES_PORT: fields.port(0),
@@ -49,7 +53,13 @@ const shape = {
 export function planStart(environment: Environment): Plan {
   const problems = new Set<string>();
   const own = collect(problems, () => loadConfig(shape, environment)) ?? loadConfig(shape, {});
-  const usesSandbox = !['OPENSTACK_AUTH_URL', 'OS_AUTH_URL', 'OS_CLOUD'].some((name) => environment[name]);
+  // Whoever names any part of a cloud wants that cloud, and is told what is missing.
+  const usesSandbox = !CLOUD_VARIABLES.some((name) => environment[name]);
+  if (usesSandbox && environment.ENVIRONMENT === 'production') {
+    problems.add(
+      'OPENSTACK_AUTH_URL is not set: the sandbox, with its known passwords, is not for production',
+    );
+  }
   const at = (port: number) => `http://localhost:${port}`;
   const env: Record<string, string | undefined> = {
     ...environment,
@@ -67,6 +77,7 @@ export function planStart(environment: Environment): Plan {
   for (const read of [readAuth, readSlice, readOpenstack, readGateway])
     collect(problems, () => read(complete));
   if (usesSandbox) collect(problems, () => readSandbox(complete));
+  for (const problem of samePorts(own)) problems.add(problem);
   if (problems.size > 0) throw invalidConfig([...problems]);
 
   const ready = (port: number, path = '/ready') => `http://127.0.0.1:${port}${path}`;
@@ -111,6 +122,15 @@ export function planStart(environment: Environment): Plan {
       ? ['OpenStack is the built-in sandbox; users: testuser/testpass123 (student), admin/admin123 (admin)']
       : [`OpenStack is ${environment.OPENSTACK_AUTH_URL ?? environment.OS_AUTH_URL ?? environment.OS_CLOUD}`],
   };
+}
+
+/** Two processes cannot listen on one port. */
+function samePorts(own: Readonly<Record<string, unknown>>): string[] {
+  const ports = Object.entries(own).filter(([name, value]) => name.endsWith('_PORT') && value !== 0);
+  return ports.flatMap(([name, port], index) => {
+    const other = ports.slice(0, index).find(([, taken]) => taken === port)?.[0];
+    return other ? [`${name} is ${port}, as ${other} is: each needs a port of its own`] : [];
+  });
 }
 
 function sandboxCloud(port: number): Record<string, string> {

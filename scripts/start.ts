@@ -3,17 +3,19 @@
 
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { invalidConfig } from '#common/config.ts';
 import { Failure } from '#common/errors.ts';
 import { createLog } from '#common/log.ts';
 import { wait } from '#common/time.ts';
-import { startEmbeddedPostgres } from './embedded-postgres.ts';
 import { takeFolder } from './folder-lock.ts';
+import { keepPostgres } from './kept-postgres.ts';
 import { portsInUse } from './ports.ts';
 import { type Supervised, supervise } from './processes.ts';
 import { createConsole } from './start-console.ts';
 import { type Plan, planStart } from './start-plan.ts';
 
 const READY_MS = 60_000;
+const LEFTOVER_MS = 15_000;
 
 try {
   await start(planStart(process.env));
@@ -24,9 +26,10 @@ try {
 
 async function start(plan: Plan): Promise<void> {
   const dataDir = resolve(plan.dataDir);
-  mkdirSync(dataDir, { recursive: true });
-  const release = takeFolder(dataDir);
-  await checkPorts(plan).catch((error) => {
+  makeFolder(dataDir);
+  const { release, wasKilled } = takeFolder(dataDir);
+  // What a killed launcher started ends by itself, in a few seconds.
+  await checkPorts(plan, wasKilled ? LEFTOVER_MS : 0).catch((error) => {
     release();
     throw error;
   });
@@ -61,11 +64,8 @@ async function start(plan: Plan): Promise<void> {
     const shared = { ...plan.env };
     if (plan.needsDatabase) {
       screen.say('starting PostgreSQL …');
-      const postgres = await startEmbeddedPostgres({
-        dataDir: join(dataDir, 'postgres'),
-        port: plan.databasePort,
-        log,
-      });
+      const options = { dataDir: join(dataDir, 'postgres'), port: plan.databasePort, log };
+      const postgres = await keepPostgres(options, screen.death);
       closers.push(() => postgres.close());
       shared.DATABASE_URL = postgres.url;
     }
@@ -81,8 +81,22 @@ async function start(plan: Plan): Promise<void> {
   }
 }
 
-async function checkPorts(plan: Plan): Promise<void> {
-  const busy = await portsInUse(plan.processes.map(({ port }) => port));
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (cause) {
+    throw invalidConfig([`DATA_DIR ${folder} cannot be made: ${(cause as Error).message}`]);
+  }
+}
+
+async function checkPorts(plan: Plan, patienceMs: number): Promise<void> {
+  const deadline = Date.now() + patienceMs;
+  const ports = plan.processes.map(({ port }) => port);
+  let busy = await portsInUse(ports);
+  while (busy.length > 0 && Date.now() < deadline) {
+    await wait(200);
+    busy = await portsInUse(ports);
+  }
   if (busy.length === 0) return;
   const names = plan.processes
     .filter(({ port }) => busy.includes(port))

@@ -28,6 +28,8 @@ async function main(): Promise<void> {
         process.exitCode = 1;
       });
     };
+    // Under a launcher the end of its channel means that it is gone.
+    process.once('disconnect', stop);
     process.on('SIGTERM', stop).on('SIGINT', stop);
   } catch (error) {
     log.fatal({ cause: error }, 'the sandbox could not start');

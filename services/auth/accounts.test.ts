@@ -53,6 +53,17 @@ test('a registration hears of all its mistakes at once', async (t) => {
   }
 });
 
+test('older clients may say that they register a student; nobody may register anything else', async (t) => {
+  const auth = await runAuth(t, await testDatabaseUrl());
+  const { user } = await auth.client.register({ ...ANA, role: Role.STUDENT });
+  assert.equal(user?.role, Role.STUDENT);
+  const asAdmin = { ...ANA, username: 'other', email: 'other@pucp.edu.pe', role: Role.ADMIN };
+  await assert.rejects(auth.client.register(asAdmin), {
+    code: 'INVALID_ARGUMENT',
+    message: /role: cannot be chosen/,
+  });
+});
+
 test('a name or an address is given once, in whatever case and however many ask at once', async (t) => {
   const auth = await runAuth(t, await testDatabaseUrl());
   const answers = await Promise.all(Array.from({ length: 8 }, () => settled(auth.client.register(ANA))));

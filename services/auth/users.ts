@@ -48,6 +48,11 @@ export function registrationMistakes(request: RegisterRequest): FieldViolation[]
   if (request.email.length > EMAIL_CHARACTERS || !EMAIL.test(request.email)) {
     mistakes.push({ field: 'email', message: 'must be an e-mail address such as ana@pucp.edu.pe' });
   }
+  const role = request.role ?? Role.UNSPECIFIED;
+  if (role !== Role.UNSPECIFIED && role !== Role.STUDENT) {
+    const message = 'cannot be chosen: everyone begins as student, and an admin gives other roles';
+    mistakes.push({ field: 'role', message });
+  }
   return mistakes;
 }
 

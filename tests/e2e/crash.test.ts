@@ -68,3 +68,37 @@ test('after kill -9 of every process in the middle of a deployment, the next sta
     await removeMesh(second);
   }
 });
+
+test('after kill -9 of the launcher alone, what it started ends and the next start works', async () => {
+  const first = await startMesh();
+  await first.killLauncher();
+  const second = await startMesh({ dataDir: first.dataDir, ports: first.ports });
+  try {
+    await signIn(second.gateway, 'testuser', 'testpass123');
+  } finally {
+    await removeMesh(second);
+  }
+});
+
+test('a database that is killed comes back, and until then is told as such', async () => {
+  const mesh = await startMesh();
+  try {
+    const user = await signIn(mesh.gateway, 'testuser', 'testpass123');
+    await mesh.killDatabase();
+    const statuses = new Set<number>();
+    await until(
+      async () => {
+        const { status } = await user.send('GET', '/api/slices');
+        statuses.add(status);
+        return status;
+      },
+      (status) => status === 200,
+    );
+    assert.deepEqual(
+      [...statuses].filter((status) => status !== 200 && status !== 503),
+      [],
+    );
+  } finally {
+    await removeMesh(mesh);
+  }
+});

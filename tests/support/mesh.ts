@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -19,6 +19,10 @@ export type Mesh = {
   stop(): Promise<void>;
   /** kill -9 of the launcher and of every process it started, the database included. */
   kill(): Promise<void>;
+  /** kill -9 of the launcher, and of nothing else. */
+  killLauncher(): Promise<void>;
+  /** kill -9 of PostgreSQL's first process. */
+  killDatabase(): Promise<void>;
 };
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -63,6 +67,14 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     async stop() {
       child.kill('SIGINT');
       await exited;
+    },
+    async killLauncher() {
+      child.kill('SIGKILL');
+      await exited;
+    },
+    async killDatabase() {
+      const [line] = readFileSync(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8').split('\n');
+      process.kill(Number(line), 'SIGKILL');
     },
     async kill() {
       const pids = await descendants(child.pid ?? 0);

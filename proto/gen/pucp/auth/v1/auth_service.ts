@@ -44,7 +44,7 @@ export interface LoginResponse {
   expiresIn: number;
 }
 
-/** A new account. Nobody chooses a role. */
+/** A new account. Nobody chooses a role: it is student until an admin changes it. */
 export interface RegisterRequest {
   /** 3 to 64 letters, digits, dots, dashes or underscores; stored in lower case. */
   username: string;
@@ -52,6 +52,8 @@ export interface RegisterRequest {
   password: string;
   /** An e-mail address. */
   email: string;
+  /** Older clients send it: `student` or nothing; any other is refused. */
+  role?: Role | undefined;
 }
 
 /** The account made. */
@@ -333,7 +335,7 @@ export const LoginResponse: MessageFns<LoginResponse> = {
 };
 
 function createBaseRegisterRequest(): RegisterRequest {
-  return { username: "", password: "", email: "" };
+  return { username: "", password: "", email: "", role: undefined };
 }
 
 export const RegisterRequest: MessageFns<RegisterRequest> = {
@@ -346,6 +348,9 @@ export const RegisterRequest: MessageFns<RegisterRequest> = {
     }
     if (message.email !== "") {
       writer.uint32(26).string(message.email);
+    }
+    if (message.role !== undefined) {
+      writer.uint32(32).int32(roleToNumber(message.role));
     }
     return writer;
   },
@@ -387,6 +392,14 @@ export const RegisterRequest: MessageFns<RegisterRequest> = {
             message.email = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.role = roleFromJSON(reader.int32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -404,6 +417,7 @@ export const RegisterRequest: MessageFns<RegisterRequest> = {
       username: isSet(object.username) ? globalThis.String(object.username) : "",
       password: isSet(object.password) ? globalThis.String(object.password) : "",
       email: isSet(object.email) ? globalThis.String(object.email) : "",
+      role: isSet(object.role) ? roleFromJSON(object.role) : undefined,
     };
   },
 
@@ -418,6 +432,9 @@ export const RegisterRequest: MessageFns<RegisterRequest> = {
     if (message.email !== "") {
       obj.email = message.email;
     }
+    if (message.role !== undefined) {
+      obj.role = roleToJSON(message.role);
+    }
     return obj;
   },
 
@@ -429,6 +446,7 @@ export const RegisterRequest: MessageFns<RegisterRequest> = {
     message.username = object.username ?? "";
     message.password = object.password ?? "";
     message.email = object.email ?? "";
+    message.role = object.role ?? undefined;
     return message;
   },
 };
