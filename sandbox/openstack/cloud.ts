@@ -22,7 +22,7 @@ import type {
   RuleRow,
   SubnetRow,
 } from './neutron/rows.ts';
-import type { FlavorRow, KeypairRow, ServerRow } from './nova/rows.ts';
+import type { FlavorRow, KeypairRow, ServerGroupRow, ServerRow } from './nova/rows.ts';
 import { createTasks, type TaskRow, type Tasks } from './tasks.ts';
 
 /** The limits of one project in one service; its id is `service:project`. */
@@ -57,6 +57,7 @@ export function createTables(changed: () => void) {
     flavors: table<FlavorRow>('flavors'),
     servers: table<ServerRow>('servers', 'project_id', 'host'),
     keypairs: table<KeypairRow>('keypairs', 'user_id'),
+    serverGroups: table<ServerGroupRow>('serverGroups', 'project_id'),
     networks: table<NetworkRow>('networks', 'project_id'),
     subnets: table<SubnetRow>('subnets', 'project_id', 'network_id'),
     ports: table<PortRow>('ports', 'project_id', 'network_id', 'device_id'),

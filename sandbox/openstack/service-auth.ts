@@ -22,11 +22,18 @@ export function unauthorizedReply(cloud: Cloud): Reply {
   };
 }
 
-/** A WebOb error, as JSON if the client asked for JSON, otherwise as a page. */
+/** A WebOb error: JSON or a page, whichever the client accepts, and plain text if it accepts neither. */
 export function webobReply(status: number, title: string, message: string, accept: string): Reply {
   const explanation = `${message}<br /><br />\n\n\n`;
   if (accept.includes('application/json')) {
     return { status, body: { message: explanation, code: `${status} ${title}`, title } };
+  }
+  if (!/html|\*\/\*|text\/\*/.test(accept)) {
+    return {
+      status,
+      body: `${status} ${title}\n\n${message.replaceAll('<br />', '\n')}\n\n   `,
+      headers: { 'content-type': 'text/plain; charset=UTF-8' },
+    };
   }
   return {
     status,

@@ -46,14 +46,18 @@ export function projectRoutes(cloud: Cloud): Route[] {
         ),
       );
     }),
-    route('GET', '/projects/{id}', (call) => ok({ project: show(cloud, readable(cloud, call)) })),
+    route('GET', '/projects/{id}', (call) => {
+      if (call.params.id !== DEFAULT_DOMAIN.id) return ok({ project: show(cloud, readable(cloud, call)) });
+      requireRule(call.caller, 'identity:get_project');
+      return ok({ project: showDomain(cloud) });
+    }),
     route('PATCH', '/projects/{id}', (call) => {
       requireRule(call.caller, 'identity:update_project');
       const row = mustProject(cloud, call.params.id);
-      const changes = changesOf(bodyOf(call.body, 'project'), false);
+      const changes = changesOf(bodyOf(call.body, 'project'), false, row.extra);
       if (changes.name !== undefined) refuseTakenName(cloud, changes.name, row.id);
       const updated = cloud.projects.update(row.id, changes) ?? row;
-      return ok({ project: { ...show(cloud, updated), extra: {} } });
+      return ok({ project: { ...show(cloud, updated), extra: updated.extra ?? {} } });
     }),
     route('DELETE', '/projects/{id}', (call) => {
       requireRule(call.caller, 'identity:delete_project');
@@ -103,8 +107,26 @@ export function projectRoutes(cloud: Cloud): Route[] {
   ];
 }
 
+/** A domain is a project, too, of which Keystone lists nothing but answers when asked by id. */
+function showDomain(cloud: Cloud): Json {
+  const { id, name } = DEFAULT_DOMAIN;
+  return {
+    ...{
+      id,
+      name,
+      domain_id: null,
+      description: 'The default domain',
+      enabled: true,
+      parent_id: null,
+      is_domain: true,
+    },
+    ...{ tags: [], options: {}, links: { self: `${cloud.url}/identity/v3/projects/${id}` } },
+  };
+}
+
 function show(cloud: Cloud, row: ProjectRow): Json {
   return {
+    ...row.extra,
     id: row.id,
     name: row.name,
     domain_id: row.domain_id,
@@ -137,8 +159,24 @@ function create(cloud: Cloud, call: Call) {
   return created({ project: show(cloud, cloud.projects.put(row)) });
 }
 
-function changesOf(input: Json, isCreate: boolean): Partial<ProjectRow> {
+const KNOWN = [
+  'id',
+  'name',
+  'domain_id',
+  'description',
+  'enabled',
+  'tags',
+  'parent_id',
+  'is_domain',
+  'options',
+];
+
+function changesOf(input: Json, isCreate: boolean, before: Json = {}): Partial<ProjectRow> {
   const { description, enabled, tags } = input;
+  const extra = {
+    ...before,
+    ...Object.fromEntries(Object.entries(input).filter(([key]) => !KNOWN.includes(key))),
+  };
   if (enabled !== undefined && typeof enabled !== 'boolean')
     throw invalid(`'${String(enabled)}' is not of type 'boolean'`);
   const name = nameOf(input, 64, isCreate);
@@ -147,6 +185,7 @@ function changesOf(input: Json, isCreate: boolean): Partial<ProjectRow> {
     ...(typeof description === 'string' ? { description } : {}),
     ...(enabled === undefined ? {} : { enabled }),
     ...(Array.isArray(tags) ? { tags: tags.map(String) } : {}),
+    ...(Object.keys(extra).length > 0 ? { extra } : {}),
   };
 }
 

@@ -112,7 +112,8 @@ function attach(cloud: Cloud, call: Call) {
   touch(cloud, row.id, { volumes: [...row.volumes, entry] });
   cloud.tasks.after(cloud.buildDelayMs * ATTACH_SHARE, 'volume attach', row.id, { volume: id });
   const { attachment_id: _attachment, bdm_uuid: _bdm, ...shown } = show(row, entry, call);
-  return ok({ volumeAttachment: shown });
+  // The answer to an attachment keeps its id even where, since 2.89, lists have none.
+  return ok({ volumeAttachment: { ...shown, id } });
 }
 
 function nextDevice(row: ServerRow): string {

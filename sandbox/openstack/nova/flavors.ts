@@ -1,8 +1,8 @@
 // Flavors.
 
+import { randomUUID } from 'node:crypto';
 import type { Cloud } from '../cloud.ts';
 import { type Call, type Json, ok, type Route, route } from '../http.ts';
-import { hexId } from '../ids.ts';
 import { badRequest, conflict, notFound, objectOf, requirePolicy } from './faults.ts';
 import { pageOf } from './pages.ts';
 import type { FlavorRow } from './rows.ts';
@@ -20,17 +20,21 @@ export function flavorRoutes(cloud: Cloud): Route[] {
       requirePolicy(call.caller, 'os_compute_api:os-flavor-manage:create');
       return ok({ flavor: show(cloud, create(cloud, call.body), call) });
     }),
-    route('GET', '/flavors/{id}', (call) =>
-      ok({ flavor: show(cloud, mustFlavor(cloud, call.params.id), call) }),
-    ),
+    route('GET', '/flavors/{id}', (call) => ok({ flavor: show(cloud, visibleFlavor(cloud, call), call) })),
+    route('PUT', '/flavors/{id}', (call) => {
+      if (call.minor < 55) throw notFound('The resource could not be found.');
+      requirePolicy(call.caller, 'os_compute_api:os-flavor-manage:update');
+      const allowed = ['description'];
+      const { description } = objectOf(call.body, 'flavor', { allowed, required: allowed });
+      const row = mustFlavor(cloud, call.params.id);
+      const changed = cloud.flavors.update(row.id, { description: description as string | null });
+      return ok({ flavor: show(cloud, changed ?? row, call) });
+    }),
     route('DELETE', '/flavors/{id}', ({ caller, params }) => {
       requirePolicy(caller, 'os_compute_api:os-flavor-manage:delete');
       cloud.flavors.remove(mustFlavor(cloud, params.id).id);
       return { status: 202 };
     }),
-    route('GET', '/flavors/{id}/os-extra_specs', ({ params }) =>
-      ok({ extra_specs: mustFlavor(cloud, params.id).extra_specs }),
-    ),
   ];
 }
 
@@ -38,9 +42,16 @@ function list(cloud: Cloud, call: Call, render: (row: FlavorRow) => Json) {
   const { query } = call;
   const minRam = Number(query.get('minRam') ?? 0);
   const minDisk = Number(query.get('minDisk') ?? 0);
+  const asked = query.get('is_public')?.toLowerCase();
+  // An administrator sees the public ones too, unless all are asked for or the private ones.
+  const isListed = (row: FlavorRow) => {
+    if (!call.caller.isAdmin) return isUsable(row, call.caller.projectId);
+    if (asked === 'none') return true;
+    return asked === 'false' || asked === '0' ? !row.is_public : isUsable(row, call.caller.projectId);
+  };
   const rows = cloud.flavors
     .all()
-    .filter((row) => (row.is_public || call.caller.isAdmin) && row.ram >= minRam && row.disk >= minDisk)
+    .filter((row) => isListed(row) && row.ram >= minRam && row.disk >= minDisk)
     .sort((a, b) => (a.id < b.id ? -1 : 1));
   const { page, links } = pageOf(rows, { call, key: 'flavors', base: `${cloud.url}/compute/v2.1` });
   return ok({ flavors: page.map(render), ...links });
@@ -80,6 +91,17 @@ function show(cloud: Cloud, row: FlavorRow, { minor }: Call): Json {
   };
 }
 
+/** Whether a project may start servers of a flavor: it is public, or private with access for the project. */
+export function isUsable(row: FlavorRow, projectId: string): boolean {
+  return row.is_public || (row.access ?? []).includes(projectId);
+}
+
+function visibleFlavor(cloud: Cloud, { caller, params }: Call): FlavorRow {
+  const row = mustFlavor(cloud, params.id);
+  if (caller.isAdmin || isUsable(row, caller.projectId)) return row;
+  throw notFound(`Flavor ${row.id} could not be found.`);
+}
+
 export function mustFlavor(cloud: Cloud, id: string | undefined): FlavorRow {
   const row = cloud.flavors.get(id);
   if (!row) throw notFound(`Flavor ${id} could not be found.`);
@@ -94,7 +116,7 @@ function create(cloud: Cloud, body: Json): FlavorRow {
       throw badRequest(`Invalid input for field/attribute ${name}.`);
     return value;
   };
-  const id = typeof input.id === 'string' && input.id !== 'auto' ? input.id : hexId();
+  const id = typeof input.id === 'string' && input.id !== 'auto' ? input.id : randomUUID();
   if (cloud.flavors.get(id)) throw conflict(`Flavor with ID ${id} already exists.`);
   if (cloud.flavors.all().some((row) => row.name === input.name)) {
     throw conflict(`Flavor with name ${String(input.name)} already exists.`);

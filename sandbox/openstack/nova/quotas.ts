@@ -30,6 +30,11 @@ export function computeLimits(cloud: Cloud, projectId: string): Numbers {
   return { ...DEFAULTS, ...cloud.quotas.get(`compute:${projectId}`)?.limits };
 }
 
+/** How many server groups a project may have; negative is unlimited. */
+export function groupLimit(cloud: Cloud, projectId: string): number {
+  return computeLimits(cloud, projectId).server_groups ?? -1;
+}
+
 function usedBy(cloud: Cloud, projectId: string): Numbers {
   const used = { instances: 0, cores: 0, ram: 0 };
   for (const { flavor } of cloud.servers.by('project_id', projectId)) {

@@ -11,6 +11,8 @@ export type FlavorRow = {
   readonly is_public: boolean;
   readonly description: string | null;
   readonly extra_specs: Readonly<Record<string, string>>;
+  /** The projects that may use it if it is private. */
+  readonly access?: readonly string[];
 };
 
 export type ServerFault = { readonly code: number; readonly message: string; readonly created: string };
@@ -80,6 +82,15 @@ export type RequestedNetwork = {
   readonly network_id?: string;
   readonly port_id?: string;
   readonly fixed_ip?: string;
+};
+
+export type ServerGroupRow = {
+  readonly id: string;
+  readonly name: string;
+  readonly policy: string;
+  readonly rules: Readonly<Record<string, unknown>>;
+  readonly project_id: string;
+  readonly user_id: string;
 };
 
 export type KeypairRow = {

@@ -6,11 +6,11 @@ import { type Call, isObject, type Json, ok, type Reply, type Route, route } fro
 import { nowSeconds, randomWord } from '../ids.ts';
 import { bump } from '../neutron/resource.ts';
 import { badRequest, conflict, invalidField, notFound, requirePolicy } from './faults.ts';
-import { chooseHost } from './hosts.ts';
+import { chooseHost, hostNames } from './hosts.ts';
 import { reserveServers } from './quotas.ts';
 import type { ServerRow } from './rows.ts';
 import { startDelete, touch } from './server-life.ts';
-import { portsOf } from './server-view.ts';
+import { portsOf, showServer } from './server-view.ts';
 import { mustServer, requireUnlocked } from './servers.ts';
 import { snapshotServer } from './snapshots.ts';
 
@@ -238,7 +238,18 @@ const SPECIAL: Readonly<Record<string, Special>> = {
     requireUnlocked(row, call);
     const more = { image_id: image.id, ...(typeof name === 'string' ? { name } : {}) };
     run(cloud, row, settling(row, REBUILD), { call, name: 'rebuild' }, more);
-    return { status: 202, body: { server: { id: row.id, adminPass: randomWord(12) } } };
+    const server = showServer(cloud, cloud.servers.get(row.id) ?? row, call, true);
+    return { status: 202, body: { server: { ...server, adminPass: randomWord(12) } } };
+  },
+  migrate: (cloud, row, call) => {
+    requirePolicy(call.caller, 'os_compute_api:os-migrate-server:migrate');
+    const others = hostNames(cloud).filter((name) => name !== row.host);
+    const host = others.find((name) => chooseHost(cloud, row.flavor, name) !== undefined);
+    requireState(row, 'migrate', RESIZE.from);
+    if (host === undefined) throw badRequest('No valid host was found. ');
+    const migrate = { ...RESIZE, power: row.power_state };
+    run(cloud, row, migrate, { call, name: 'migrate' }, { host, old_flavor: row.flavor });
+    return undefined;
   },
   lock: (cloud, row, call, { locked_reason: reason }) => {
     const text = call.minor >= 73 && typeof reason === 'string' ? reason : null;

@@ -6,12 +6,15 @@ import { negotiateVersion } from '../microversions.ts';
 import { authenticateService, unauthorizedReply, webobReply } from '../service-auth.ts';
 import { attachmentRoutes, registerAttachmentTasks } from './attachments.ts';
 import { computeFaultReply } from './faults.ts';
+import { flavorExtraRoutes } from './flavor-extras.ts';
 import { flavorRoutes } from './flavors.ts';
 import { hostRoutes } from './hosts.ts';
 import { interfaceRoutes } from './interfaces.ts';
 import { keypairRoutes } from './keypairs.ts';
 import { quotaRoutes } from './quotas.ts';
+import { securityGroupRoutes } from './security-groups.ts';
 import { actionRoutes, registerActionTasks } from './server-actions.ts';
+import { serverGroupRoutes } from './server-groups.ts';
 import { registerServerTasks } from './server-life.ts';
 import { metadataRoutes } from './server-metadata.ts';
 import { serverRoutes } from './servers.ts';
@@ -31,6 +34,9 @@ export function novaService(cloud: Cloud): Service {
       ...attachmentRoutes(cloud),
       ...interfaceRoutes(cloud),
       ...flavorRoutes(cloud),
+      ...flavorExtraRoutes(cloud),
+      ...serverGroupRoutes(cloud),
+      ...securityGroupRoutes(cloud),
       ...hostRoutes(cloud),
       ...quotaRoutes(cloud),
       ...keypairRoutes(cloud),

@@ -53,6 +53,9 @@ export function snapshotServer(cloud: Cloud, row: ServerRow, call: Call, argumen
     tags: [],
     properties: {
       ...cloud.images.get(row.image_id)?.properties,
+      owner_user_name: cloud.users.get(row.user_id)?.name ?? '',
+      owner_project_name: cloud.projects.get(row.project_id)?.name ?? '',
+      boot_roles: call.caller.roles.map(({ name }) => name).join(','),
       base_image_ref: row.image_id,
       instance_uuid: row.id,
       user_id: row.user_id,
