@@ -164,8 +164,8 @@ function scopeOf({ sliceId, name, userId, username }: SliceRow): Scope {
 }
 
 function failed({ sliceId }: SliceKey, { errorMessage, reason }: Converged): Failure {
-  // What a user can do something about keeps the code it was born with.
-  const isExhausted = /^(QUOTA_EXCEEDED|ADDRESSES_EXHAUSTED|NETWORKS_EXHAUSTED|NO_VALID_HOST)$/.test(reason);
+  // A user's own limits are told as such. A cloud without room is not: a client that waits and asks again would not help.
+  const isExhausted = /^(QUOTA_EXCEEDED|ADDRESSES_EXHAUSTED|NETWORKS_EXHAUSTED)$/.test(reason);
   return new Failure({
     code: isExhausted ? 'RESOURCE_EXHAUSTED' : 'FAILED_PRECONDITION',
     reason: reason || 'DEPLOYMENT_FAILED',

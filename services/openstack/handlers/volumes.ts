@@ -124,6 +124,8 @@ export function volumeHandlers(deps: Deps): VolumeHandlers {
         (one) => request.instanceId === '' || one.server_id === request.instanceId,
       );
       const [place] = places;
+      // While it is being attached, Cinder lists no attachment yet.
+      if (!place && volume.status === 'attaching') throw volumeBusy(volume, 'wait until it is in use');
       if (!place) return { message: 'Volume is not attached' };
       if (places.length > 1) {
         const message = `is missing: the volume is attached to ${places.map((one) => one.server_id).join(', ')}`;
