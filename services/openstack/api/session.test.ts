@@ -224,7 +224,8 @@ test('no role on the system, or in a domain, is told as such', async () => {
 
 test('a token counts by how long it lives, whatever the cloud’s clock says and however it writes the time', async () => {
   for (const aheadMs of [-3_600_000, 0, 3_600_000]) {
-    const at = (ms: number) => new Date(Date.now() + aheadMs + ms).toISOString().replace('Z', '000');
+    const issuedMs = Date.now() + aheadMs;
+    const at = (ms: number) => new Date(issuedMs + ms).toISOString().replace('Z', '000');
     await using fake = await startFakeCloud({
       onToken: () => ({
         status: 201,
