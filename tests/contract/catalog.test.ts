@@ -12,6 +12,36 @@ before(async () => {
 });
 after(() => contract.close());
 
+test('images and flavors are listed by name and in pages', async () => {
+  const { client } = contract;
+  const { options } = await contract.user();
+  const all = (await client.listFlavors(ListFlavorsRequest.fromPartial({}), options)).flavors;
+  const seen: string[] = [];
+  let pageToken = '';
+  do {
+    const page = await client.listFlavors(
+      ListFlavorsRequest.fromPartial({ pageSize: 3, pageToken }),
+      options,
+    );
+    assert.ok(page.flavors.length <= 3);
+    seen.push(...page.flavors.map(({ id }) => id));
+    pageToken = page.nextPageToken;
+  } while (pageToken !== '');
+  assert.deepEqual(
+    seen,
+    all.map(({ id }) => id),
+  );
+  const { flavors } = await client.listFlavors(ListFlavorsRequest.fromPartial({ name: 'NANO' }), options);
+  assert.deepEqual(
+    flavors.map(({ name }) => name),
+    ['m1.nano'],
+  );
+  const { images, nextPageToken } = await client.listImages({ visibility: 'public', pageSize: 1 }, options);
+  assert.deepEqual([images.length, images[0]?.visibility, nextPageToken !== ''], [1, 'public', true]);
+  assert.deepEqual((await client.listImages({ name: 'no image is called so' }, options)).images, []);
+  await assert.rejects(client.listImages({ visibility: 'secret' }, options), { code: 'INVALID_ARGUMENT' });
+});
+
 test('images are listed with the names of the table that lead to them', async () => {
   const { options } = await contract.user('guest');
   const { images } = await contract.client.listImages({}, options);

@@ -1,5 +1,6 @@
 // Images, flavors and zones, as the catalog holds them.
 
+import { invalid } from '#common/errors.ts';
 import type { Handlers } from '#common/rpc-server.ts';
 import { AvailabilityZone, Image } from '#proto/pucp/openstack/v1/openstack.ts';
 import type { OpenstackServiceServer } from '#proto/pucp/openstack/v1/openstack_service.ts';
@@ -8,6 +9,7 @@ import { capacityByZone, capacityOf, forAdmins } from '../capacity.ts';
 import { aliasesOf } from '../names.ts';
 import { callContext, type Deps, utc } from './deps.ts';
 import { flavorView } from './flavor-view.ts';
+import { type PageRequest, pageOf } from './page.ts';
 import { usableImages } from './usable-images.ts';
 
 type CatalogHandlers = Pick<
@@ -16,11 +18,12 @@ type CatalogHandlers = Pick<
 >;
 
 const NO_HOSTS = { hosts: [] };
+const VISIBILITIES = ['public', 'private', 'shared', 'community'];
 
 export function catalogHandlers(deps: Deps): CatalogHandlers {
   const { cloud, catalog, tenancy, config } = deps;
   return {
-    async listImages(_request, context) {
+    async listImages(request, context) {
       const within = callContext(context);
       const reach = await tenancy.reach(context.caller, within);
       // An admin reaches everybody's, and is shown what the admin's own servers can boot from.
@@ -44,14 +47,29 @@ export function catalogHandlers(deps: Deps): CatalogHandlers {
           aliases: aliasesOf(image, found, config.images),
         }),
       );
-      return { images: images.sort((a, b) => a.name.localeCompare(b.name)) };
+      const { visibility = '' } = request;
+      if (visibility !== '' && !VISIBILITIES.includes(visibility)) {
+        throw invalid([{ field: 'visibility', message: `must be one of ${VISIBILITIES.join(', ')}` }]);
+      }
+      const wanted = images.filter(
+        (image) => isNamed(image, request) && (visibility === '' || image.visibility === visibility),
+      );
+      const { items, nextPageToken } = pageOf(wanted, pageRequestOf(request), {
+        key: ({ name, id }) => `${name.toLowerCase()} ${id}`,
+      });
+      return { images: items, nextPageToken };
     },
 
-    async listFlavors({ sync }, context) {
-      if (sync) catalog.forgetFlavors();
+    async listFlavors(request, context) {
+      if (request.sync) catalog.forgetFlavors();
       const found = await catalog.flavors(callContext(context));
       const flavors = found.map((flavor) => flavorView(flavor, aliasesOf(flavor, found, config.flavors)));
-      return { flavors };
+      const { items, nextPageToken } = pageOf(
+        flavors.filter((flavor) => isNamed(flavor, request)),
+        pageRequestOf(request),
+        { key: ({ ram, vcpus, disk, name }) => `${[ram, vcpus, disk].map(sortable).join(' ')} ${name}` },
+      );
+      return { flavors: items, nextPageToken };
     },
 
     async listAvailabilityZones({ detailed, capacity }, context) {
@@ -69,6 +87,25 @@ export function catalogHandlers(deps: Deps): CatalogHandlers {
       };
     },
   };
+}
+
+function isNamed(
+  { name }: { readonly name: string },
+  request: { readonly name?: string | undefined },
+): boolean {
+  return name.toLowerCase().includes((request.name ?? '').toLowerCase());
+}
+
+function pageRequestOf(request: {
+  pageSize?: number | undefined;
+  pageToken?: string | undefined;
+}): PageRequest {
+  return { pageSize: request.pageSize ?? 0, pageToken: request.pageToken ?? '' };
+}
+
+/** Whole numbers as texts that sort as the numbers do. */
+function sortable(count: number): string {
+  return String(count).padStart(10, '0');
 }
 
 function zoneView({ zoneName, zoneState, hosts }: NovaZone): AvailabilityZone {

@@ -392,14 +392,30 @@ export interface DetachVolumeResponse {
   message: string;
 }
 
-/** Nothing. */
+/** Which images. */
 export interface ListImagesRequest {
+  /** Only images whose name contains this, in any letter case. */
+  name?:
+    | string
+    | undefined;
+  /** Only images of this visibility: public, private, shared or community. */
+  visibility?:
+    | string
+    | undefined;
+  /** At most this many; 1000 if not set, which is also the most. */
+  pageSize?:
+    | number
+    | undefined;
+  /** From the previous answer; not set for the first page. */
+  pageToken?: string | undefined;
 }
 
 /** Images by name. */
 export interface ListImagesResponse {
   /** The images. */
   images: Image[];
+  /** Empty on the last page. */
+  nextPageToken: string;
 }
 
 /** How to list flavors. */
@@ -411,12 +427,24 @@ export interface ListFlavorsRequest {
    * /api/openstack/quotas/{project}/usage and /api/resources.
    */
   stats: boolean;
+  /** Only flavors whose name contains this, in any letter case. */
+  name?:
+    | string
+    | undefined;
+  /** At most this many; 1000 if not set, which is also the most. */
+  pageSize?:
+    | number
+    | undefined;
+  /** From the previous answer; not set for the first page. */
+  pageToken?: string | undefined;
 }
 
 /** Flavors, smallest first. */
 export interface ListFlavorsResponse {
   /** The flavors. */
   flavors: Flavor[];
+  /** Empty on the last page. */
+  nextPageToken: string;
 }
 
 /** How much to tell of zones. */
@@ -4338,11 +4366,23 @@ export const DetachVolumeResponse: MessageFns<DetachVolumeResponse> = {
 };
 
 function createBaseListImagesRequest(): ListImagesRequest {
-  return {};
+  return { name: undefined, visibility: undefined, pageSize: undefined, pageToken: undefined };
 }
 
 export const ListImagesRequest: MessageFns<ListImagesRequest> = {
-  encode(_: ListImagesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: ListImagesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== undefined) {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.visibility !== undefined) {
+      writer.uint32(18).string(message.visibility);
+    }
+    if (message.pageSize !== undefined) {
+      writer.uint32(24).int32(message.pageSize);
+    }
+    if (message.pageToken !== undefined) {
+      writer.uint32(34).string(message.pageToken);
+    }
     return writer;
   },
 
@@ -4359,6 +4399,38 @@ export const ListImagesRequest: MessageFns<ListImagesRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.visibility = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4371,32 +4443,64 @@ export const ListImagesRequest: MessageFns<ListImagesRequest> = {
     }
   },
 
-  fromJSON(_: any): ListImagesRequest {
-    return {};
+  fromJSON(object: any): ListImagesRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : undefined,
+      visibility: isSet(object.visibility) ? globalThis.String(object.visibility) : undefined,
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : undefined,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : undefined,
+    };
   },
 
-  toJSON(_: ListImagesRequest): unknown {
+  toJSON(message: ListImagesRequest): unknown {
     const obj: any = {};
+    if (message.name !== undefined) {
+      obj.name = message.name;
+    }
+    if (message.visibility !== undefined) {
+      obj.visibility = message.visibility;
+    }
+    if (message.pageSize !== undefined) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== undefined) {
+      obj.pageToken = message.pageToken;
+    }
     return obj;
   },
 
   create(base?: DeepPartial<ListImagesRequest>): ListImagesRequest {
     return ListImagesRequest.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<ListImagesRequest>): ListImagesRequest {
+  fromPartial(object: DeepPartial<ListImagesRequest>): ListImagesRequest {
     const message = createBaseListImagesRequest();
+    message.name = object.name ?? undefined;
+    message.visibility = object.visibility ?? undefined;
+    message.pageSize = object.pageSize ?? undefined;
+    message.pageToken = object.pageToken ?? undefined;
     return message;
   },
 };
 
 function createBaseListImagesResponse(): ListImagesResponse {
-  return { images: [] };
+  return { images: [], nextPageToken: "" };
 }
 
 export const ListImagesResponse: MessageFns<ListImagesResponse> = {
   encode(message: ListImagesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.images) {
       Image.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
     }
     return writer;
   },
@@ -4422,6 +4526,14 @@ export const ListImagesResponse: MessageFns<ListImagesResponse> = {
             message.images.push(Image.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4435,13 +4547,23 @@ export const ListImagesResponse: MessageFns<ListImagesResponse> = {
   },
 
   fromJSON(object: any): ListImagesResponse {
-    return { images: globalThis.Array.isArray(object?.images) ? object.images.map((e: any) => Image.fromJSON(e)) : [] };
+    return {
+      images: globalThis.Array.isArray(object?.images) ? object.images.map((e: any) => Image.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
   },
 
   toJSON(message: ListImagesResponse): unknown {
     const obj: any = {};
     if (message.images?.length) {
       obj.images = message.images.map((e) => Image.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
     }
     return obj;
   },
@@ -4452,12 +4574,13 @@ export const ListImagesResponse: MessageFns<ListImagesResponse> = {
   fromPartial(object: DeepPartial<ListImagesResponse>): ListImagesResponse {
     const message = createBaseListImagesResponse();
     message.images = object.images?.map((e) => Image.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
     return message;
   },
 };
 
 function createBaseListFlavorsRequest(): ListFlavorsRequest {
-  return { sync: false, stats: false };
+  return { sync: false, stats: false, name: undefined, pageSize: undefined, pageToken: undefined };
 }
 
 export const ListFlavorsRequest: MessageFns<ListFlavorsRequest> = {
@@ -4467,6 +4590,15 @@ export const ListFlavorsRequest: MessageFns<ListFlavorsRequest> = {
     }
     if (message.stats !== false) {
       writer.uint32(16).bool(message.stats);
+    }
+    if (message.name !== undefined) {
+      writer.uint32(26).string(message.name);
+    }
+    if (message.pageSize !== undefined) {
+      writer.uint32(32).int32(message.pageSize);
+    }
+    if (message.pageToken !== undefined) {
+      writer.uint32(42).string(message.pageToken);
     }
     return writer;
   },
@@ -4500,6 +4632,30 @@ export const ListFlavorsRequest: MessageFns<ListFlavorsRequest> = {
             message.stats = reader.bool();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4516,6 +4672,17 @@ export const ListFlavorsRequest: MessageFns<ListFlavorsRequest> = {
     return {
       sync: isSet(object.sync) ? globalThis.Boolean(object.sync) : false,
       stats: isSet(object.stats) ? globalThis.Boolean(object.stats) : false,
+      name: isSet(object.name) ? globalThis.String(object.name) : undefined,
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : undefined,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : undefined,
     };
   },
 
@@ -4527,6 +4694,15 @@ export const ListFlavorsRequest: MessageFns<ListFlavorsRequest> = {
     if (message.stats !== false) {
       obj.stats = message.stats;
     }
+    if (message.name !== undefined) {
+      obj.name = message.name;
+    }
+    if (message.pageSize !== undefined) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== undefined) {
+      obj.pageToken = message.pageToken;
+    }
     return obj;
   },
 
@@ -4537,18 +4713,24 @@ export const ListFlavorsRequest: MessageFns<ListFlavorsRequest> = {
     const message = createBaseListFlavorsRequest();
     message.sync = object.sync ?? false;
     message.stats = object.stats ?? false;
+    message.name = object.name ?? undefined;
+    message.pageSize = object.pageSize ?? undefined;
+    message.pageToken = object.pageToken ?? undefined;
     return message;
   },
 };
 
 function createBaseListFlavorsResponse(): ListFlavorsResponse {
-  return { flavors: [] };
+  return { flavors: [], nextPageToken: "" };
 }
 
 export const ListFlavorsResponse: MessageFns<ListFlavorsResponse> = {
   encode(message: ListFlavorsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.flavors) {
       Flavor.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
     }
     return writer;
   },
@@ -4574,6 +4756,14 @@ export const ListFlavorsResponse: MessageFns<ListFlavorsResponse> = {
             message.flavors.push(Flavor.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4589,6 +4779,11 @@ export const ListFlavorsResponse: MessageFns<ListFlavorsResponse> = {
   fromJSON(object: any): ListFlavorsResponse {
     return {
       flavors: globalThis.Array.isArray(object?.flavors) ? object.flavors.map((e: any) => Flavor.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
     };
   },
 
@@ -4596,6 +4791,9 @@ export const ListFlavorsResponse: MessageFns<ListFlavorsResponse> = {
     const obj: any = {};
     if (message.flavors?.length) {
       obj.flavors = message.flavors.map((e) => Flavor.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
     }
     return obj;
   },
@@ -4606,6 +4804,7 @@ export const ListFlavorsResponse: MessageFns<ListFlavorsResponse> = {
   fromPartial(object: DeepPartial<ListFlavorsResponse>): ListFlavorsResponse {
     const message = createBaseListFlavorsResponse();
     message.flavors = object.flavors?.map((e) => Flavor.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
     return message;
   },
 };
