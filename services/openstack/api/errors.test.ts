@@ -254,7 +254,7 @@ test('whatever else stands in an error body is survived', () => {
   assert.equal(parseErrorBody('x'.repeat(10_000)).message.length, 500);
 });
 
-test('a server that found no host says so in a word', () => {
+test('a server that found no host, or was one too many, says so in a word', () => {
   assert.equal(
     faultFailure('vm1', { code: 500, message: 'No valid host was found.' }).reason,
     'NO_VALID_HOST',
@@ -262,5 +262,8 @@ test('a server that found no host says so in a word', () => {
   const exhausted =
     'Exceeded maximum number of retries. Exhausted all hosts available for retrying build failures';
   assert.equal(faultFailure('vm1', { message: exhausted }).reason, 'NO_VALID_HOST');
+  const late = 'Quota exceeded for instances: Requested 1, but already used 2 of 2 instances';
+  const overQuota = faultFailure('vm1', { code: 403, message: late });
+  assert.deepEqual([overQuota.code, overQuota.reason], ['RESOURCE_EXHAUSTED', 'QUOTA_EXCEEDED']);
   assert.equal(faultFailure('vm1', undefined).message, 'Server "vm1" failed: Nova gave no reason');
 });

@@ -124,13 +124,20 @@ function advice(reason: string, said: string): string {
   return said;
 }
 
+// Nova counts a project's servers again while it builds them: of two asked for side by side, the one too many ends in ERROR.
+const FAULTS: readonly { words: RegExp; means: readonly [reason: string, code: Code] }[] = [
+  { words: /no valid host|exhausted all hosts/i, means: ['NO_VALID_HOST', 'RESOURCE_EXHAUSTED'] },
+  { words: /quota exceeded/i, means: ['QUOTA_EXCEEDED', 'RESOURCE_EXHAUSTED'] },
+];
+const OTHER_FAULT = ['SERVER_FAULT', 'FAILED_PRECONDITION'] as const;
+
 /** The Failure for what stands in a server's `fault` once it is in ERROR: nobody but its owner can help it. */
 export function faultFailure(name: string, fault: { message?: string; code?: number } | undefined): Failure {
   const said = fault?.message ?? 'Nova gave no reason';
-  const noHost = /no valid host|exhausted all hosts/i.test(said);
+  const [reason, code] = FAULTS.find(({ words }) => words.test(said))?.means ?? OTHER_FAULT;
   return new Failure({
-    code: noHost ? 'RESOURCE_EXHAUSTED' : 'FAILED_PRECONDITION',
-    reason: noHost ? 'NO_VALID_HOST' : 'SERVER_FAULT',
+    code,
+    reason,
     message: `Server "${name}" failed: ${said}`,
     retryable: false,
     metadata: { service: 'nova', ...(fault?.code === undefined ? {} : { status: String(fault.code) }) },
