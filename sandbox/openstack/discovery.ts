@@ -40,6 +40,12 @@ export function discover(url: string, path: string): Reply | undefined {
       ];
       return { status: 200, body: { version: { ...compute, links, 'media-types': media } } };
     }
+    case '/compute/v2': {
+      const { links, ...rest } = computeV2(url);
+      const described = [...links, { ...describedBy, href: 'http://docs.openstack.org/' }];
+      const media = [{ base: 'application/json', type: 'application/vnd.openstack.compute+json;version=2' }];
+      return { status: 200, body: { version: { ...rest, links: described, 'media-types': media } } };
+    }
     case '/networking':
       return {
         status: 200,

@@ -228,6 +228,7 @@ async function readJson(request: IncomingMessage, service: Service): Promise<Jso
     const value: unknown = JSON.parse(bytes.toString('utf8'));
     if (Array.isArray(value)) return { '': value };
     if (isObject(value)) return value;
+    if (value === null) return {};
   } catch {
     // Said below, in the service's own words.
   }

@@ -23,6 +23,8 @@ export type VolumeRow = {
   readonly source_volid: string | null;
   readonly image_metadata: Readonly<Record<string, string>> | null;
   readonly attachments: readonly CinderAttachment[];
+  /** How it was before it was reserved for a server. */
+  readonly read_only?: boolean;
   readonly created_at: string;
   readonly updated_at: string | null;
 };

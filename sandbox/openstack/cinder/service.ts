@@ -5,6 +5,7 @@ import { Fault, type Service } from '../http.ts';
 import { negotiateVersion } from '../microversions.ts';
 import { computeFaultReply } from '../nova/faults.ts';
 import { authenticateService, unauthorizedReply, webobReply } from '../service-auth.ts';
+import { metadataRoutes } from './metadata.ts';
 import { quotaRoutes } from './quotas.ts';
 import { snapshotRoutes } from './snapshots.ts';
 import { typeRoutes } from './types.ts';
@@ -22,6 +23,7 @@ export function cinderService(cloud: Cloud): Service {
     routes: [
       ...volumeRoutes(cloud),
       ...volumeActionRoutes(cloud),
+      ...metadataRoutes(cloud),
       ...snapshotRoutes(cloud),
       ...typeRoutes(),
       ...quotaRoutes(cloud),

@@ -9,6 +9,7 @@ import { pageOf } from '../nova/pages.ts';
 import { reserveStorage } from './quotas.ts';
 import type { SnapshotRow } from './rows.ts';
 import { volumeDelayMs } from './volume-life.ts';
+import { inOrder } from './volume-list.ts';
 
 export function snapshotRoutes(cloud: Cloud): Route[] {
   return [
@@ -24,12 +25,22 @@ export function snapshotRoutes(cloud: Cloud): Route[] {
           'Invalid snapshot: Snapshot status must be available or error and must not be part of a group.',
         );
       }
-      cloud.snapshots.update(row.id, { status: 'deleting', updated_at: nowMicros() });
-      cloud.tasks.after(volumeDelayMs(cloud), 'snapshot delete', row.id);
+      startSnapshotDelete(cloud, row);
       return accepted();
     }),
   ];
 }
+
+export function startSnapshotDelete(cloud: Cloud, row: SnapshotRow): void {
+  cloud.tasks.cancel(row.id);
+  cloud.snapshots.update(row.id, { status: 'deleting', updated_at: nowMicros() });
+  cloud.tasks.after(volumeDelayMs(cloud), 'snapshot delete', row.id);
+}
+
+const PAGE_FAULTS = {
+  marker: (id: string) => notFound(`Snapshot ${id} could not be found.`),
+  limit: () => badRequest('limit param must be positive'),
+};
 
 function list(cloud: Cloud, call: Call): Reply {
   const { caller, query } = call;
@@ -41,10 +52,12 @@ function list(cloud: Cloud, call: Call): Reply {
       ? cloud.snapshots.all()
       : cloud.snapshots.by('project_id', project);
   const is = (name: string, actual: unknown) => !query.has(name) || query.get(name) === String(actual);
-  const found = rows
-    .filter((row) => is('name', row.name) && is('status', row.status) && is('volume_id', row.volume_id))
-    .reverse();
-  const { page, links } = pageOf(found, { call, key: 'snapshots', base: `${cloud.url}/volume/v3` });
+  const wanted = rows.filter(
+    (row) => is('name', row.name) && is('status', row.status) && is('volume_id', row.volume_id),
+  );
+  const found = inOrder(wanted, query);
+  const base = `${cloud.url}/volume/v3`;
+  const { page, links } = pageOf(found, { call, key: 'snapshots', base, faults: PAGE_FAULTS });
   const isDetailed = call.target.includes('/detail');
   return ok({ snapshots: page.map((row) => show(row, call, isDetailed)), ...links });
 }
@@ -67,7 +80,7 @@ function update(cloud: Cloud, call: Call): SnapshotRow {
   return cloud.snapshots.update(row.id, changes) ?? row;
 }
 
-function mustSnapshot(cloud: Cloud, { params, caller }: Call): SnapshotRow {
+export function mustSnapshot(cloud: Cloud, { params, caller }: Call): SnapshotRow {
   const row = cloud.snapshots.get(params.id);
   if (row && (caller.isAdmin || row.project_id === caller.projectId)) return row;
   throw notFound(`Snapshot ${params.id} could not be found.`);

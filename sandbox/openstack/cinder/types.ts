@@ -17,6 +17,12 @@ const TYPE = {
   qos_specs_id: null,
 } as const;
 
+/** The type as it appears in the answer to an upload. */
+export function defaultType() {
+  const made = '2020-01-01T00:00:00.000000';
+  return { ...TYPE, created_at: made, updated_at: made, deleted_at: null, deleted: false };
+}
+
 export function typeRoutes(): Route[] {
   return [
     route('GET', '/types', ({ caller }) => ok({ volume_types: [shown(caller.isAdmin)] })),

@@ -6,6 +6,7 @@ import { nowMicros } from '../ids.ts';
 import { badRequest, requirePolicy } from '../nova/faults.ts';
 import { reserveStorage } from './quotas.ts';
 import type { VolumeRow } from './rows.ts';
+import { HOLDS } from './volume-holds.ts';
 import { volumeDelayMs } from './volume-life.ts';
 import { mustVolume, startDelete } from './volumes.ts';
 
@@ -50,11 +51,13 @@ export function volumeActionRoutes(cloud: Cloud): Route[] {
 function act(cloud: Cloud, call: Call): Reply {
   const [name = ''] = Object.keys(call.body);
   const action = ACTIONS[name];
+  const hold = HOLDS[name];
+  const argument = isObject(call.body[name]) ? (call.body[name] as Json) : {};
+  if (hold) return hold(cloud, mustVolume(cloud, call), call, argument);
   if (!action) {
     const text = 'Verify the request body and Content-Type header and try again.';
     throw badRequest(`There is no such action: ${name}. ${text}`);
   }
-  const argument = call.body[name];
-  action(cloud, mustVolume(cloud, call), call, isObject(argument) ? argument : {});
+  action(cloud, mustVolume(cloud, call), call, argument);
   return { status: name === 'os-set_bootable' ? 200 : 202 };
 }

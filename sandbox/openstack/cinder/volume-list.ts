@@ -47,8 +47,10 @@ export function listVolumes(cloud: Cloud, call: Call, render: (row: VolumeRow) =
     : project === null
       ? cloud.volumes.all()
       : cloud.volumes.by('project_id', project);
-  const found = rows.filter((row) => matches(row, query));
-  sort(found, query);
+  const found = inOrder(
+    rows.filter((row) => matches(row, query)),
+    query,
+  );
   const base = `${cloud.url}/volume/v3`;
   const { page, links } = pageOf(found, { call, key: 'volumes', base, faults: PAGE_FAULTS });
   return ok({ volumes: page.map(render), ...links });
@@ -78,7 +80,7 @@ function matchesMetadata(row: VolumeRow, text: string | null): boolean {
   }
 }
 
-const SORT_KEYS = [
+const SORT_KEYS: readonly string[] = [
   'id',
   'name',
   'size',
@@ -87,23 +89,24 @@ const SORT_KEYS = [
   'updated_at',
   'bootable',
   'availability_zone',
-] as const;
+];
 
-/** Newest first without a sort key. */
-function sort(rows: VolumeRow[], query: URLSearchParams): void {
+/** Newest first without a sort key; `offset` rows are left out at the beginning. */
+export function inOrder<T extends object>(rows: readonly T[], query: URLSearchParams): T[] {
   const text =
     query.get('sort') ??
     (query.has('sort_key') ? `${query.get('sort_key')}:${query.get('sort_dir') ?? 'desc'}` : '');
   const rules = text === '' ? [] : text.split(',').map((part) => part.split(':'));
-  rows.reverse();
+  const sorted = [...rows].reverse();
   for (const [key = ''] of rules) {
-    if (!SORT_KEYS.some((name) => name === key)) throw badRequest('Invalid input received: Invalid sort key');
+    if (!SORT_KEYS.includes(key)) throw badRequest('Invalid input received: Invalid sort key');
   }
-  rows.sort((a, b) => {
+  sorted.sort((a, b) => {
     for (const [key = 'id', direction = 'desc'] of rules) {
-      const order = compare(a[key as keyof VolumeRow], b[key as keyof VolumeRow]);
+      const order = compare(a[key as keyof T], b[key as keyof T]);
       if (order !== 0) return direction === 'asc' ? order : -order;
     }
     return 0;
   });
+  return sorted.slice(Number(query.get('offset') ?? 0));
 }

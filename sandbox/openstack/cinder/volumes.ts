@@ -5,6 +5,7 @@ import { accepted, type Call, ok, type Reply, type Route, route } from '../http.
 import { nowMicros, pythonText } from '../ids.ts';
 import { badRequest, invalidField, metadataOf, notFound, objectOf } from '../nova/faults.ts';
 import type { VolumeRow } from './rows.ts';
+import { startSnapshotDelete } from './snapshots.ts';
 import { TYPE_ID, TYPE_NAME } from './types.ts';
 import { createVolume, volumeDelayMs } from './volume-life.ts';
 import { listVolumes } from './volume-list.ts';
@@ -43,6 +44,7 @@ export function volumeRoutes(cloud: Cloud): Route[] {
       listVolumes(cloud, call, (row) => showVolume(cloud, row, call, false)),
     ),
     route('POST', '/volumes', (call) => create(cloud, call)),
+    route('GET', '/volumes/summary', (call) => summary(cloud, call)),
     route('GET', '/volumes/{id}', (call) =>
       ok({ volume: showVolume(cloud, mustVolume(cloud, call), call, true) }),
     ),
@@ -57,18 +59,24 @@ export function volumeRoutes(cloud: Cloud): Route[] {
         ...(description === undefined ? {} : { description: description as string | null }),
         ...(input.metadata === undefined ? {} : { metadata: metadataOf(input.metadata, 'metadata') }),
       });
-      return ok({ volume: showVolume(cloud, changed ?? row, call, true) });
+      const {
+        'os-vol-tenant-attr:tenant_id': _,
+        volume_image_metadata: __,
+        ...shown
+      } = showVolume(cloud, changed ?? row, call, true);
+      return ok({ volume: shown });
     }),
     route('DELETE', '/volumes/{id}', (call) => {
       const row = mustVolume(cloud, call);
-      const hasSnapshots = cloud.snapshots.count('volume_id', row.id) > 0;
+      const isCascade = /^(true|1)$/i.test(call.query.get('cascade') ?? '');
+      const hasSnapshots = !isCascade && cloud.snapshots.count('volume_id', row.id) > 0;
       if (hasSnapshots || !['available', 'error'].includes(row.status) || row.attachments.length > 0) {
         throw badRequest(`Invalid volume: ${DELETABLE}`);
       }
+      for (const snapshot of cloud.snapshots.by('volume_id', row.id)) startSnapshotDelete(cloud, snapshot);
       startDelete(cloud, row);
       return accepted();
     }),
-    ...metadataRoutes(cloud),
   ];
 }
 
@@ -82,6 +90,20 @@ export function mustVolume(cloud: Cloud, { params, caller }: Call): VolumeRow {
   const row = cloud.volumes.get(params.id);
   if (row && (caller.isAdmin || row.project_id === caller.projectId)) return row;
   throw notFound(`Volume ${params.id} could not be found.`);
+}
+
+function summary(cloud: Cloud, { caller, minor, query }: Call): Reply {
+  if (minor < 12) throw notFound('Volume summary could not be found.');
+  const isAll = caller.isAdmin && /^(true|1)$/i.test(query.get('all_tenants') ?? '');
+  const rows = isAll ? cloud.volumes.all() : cloud.volumes.by('project_id', caller.projectId);
+  const metadata: Record<string, string[]> = {};
+  for (const row of rows) {
+    for (const [key, value] of Object.entries(row.metadata)) {
+      metadata[key] = [...new Set([...(metadata[key] ?? []), value])];
+    }
+  }
+  const total = { total_count: rows.length, total_size: rows.reduce((sum, { size }) => sum + size, 0) };
+  return ok({ 'volume-summary': { ...total, ...(minor >= 36 ? { metadata } : {}) } });
 }
 
 function create(cloud: Cloud, call: Call): Reply {
@@ -104,6 +126,9 @@ function create(cloud: Cloud, call: Call): Reply {
   const image = imageId == null ? undefined : cloud.images.get(String(imageId));
   if (imageId != null && !image)
     throw badRequest('Invalid image identifier or unable to access requested image.');
+  if (image && image.status !== 'active') {
+    throw badRequest(`Invalid input received: Image ${image.id} is not active.`);
+  }
   if (image && image.min_disk > size) {
     throw badRequest(
       `Invalid input received: Volume size ${size}GB cannot be smaller than the image minDisk size ${image.min_disk}GB.`,
@@ -150,28 +175,4 @@ function sizeOf(value: unknown, fallback: number | undefined): number {
     );
   }
   return size;
-}
-
-function metadataRoutes(cloud: Cloud): Route[] {
-  const path = '/volumes/{id}/metadata';
-  const save = (row: VolumeRow, metadata: Readonly<Record<string, string>>) => {
-    cloud.volumes.update(row.id, { metadata });
-    return ok({ metadata });
-  };
-  return [
-    route('GET', path, (call) => ok({ metadata: mustVolume(cloud, call).metadata })),
-    route('POST', path, (call) => {
-      const row = mustVolume(cloud, call);
-      return save(row, { ...row.metadata, ...metadataOf(call.body.metadata, 'metadata') });
-    }),
-    route('PUT', path, (call) => save(mustVolume(cloud, call), metadataOf(call.body.metadata, 'metadata'))),
-    route('DELETE', `${path}/{key}`, (call) => {
-      const row = mustVolume(cloud, call);
-      const { [call.params.key ?? '']: value, ...rest } = row.metadata;
-      if (value === undefined)
-        throw notFound(`Volume ${row.id} has no metadata with key ${call.params.key}.`);
-      save(row, rest);
-      return { status: 200 };
-    }),
-  ];
 }

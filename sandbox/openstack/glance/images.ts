@@ -31,6 +31,8 @@ export function imageRoutes(cloud: Cloud): Route[] {
     route('GET', '/images/{id}', (call) => ok(showImage(mustImage(cloud, call)))),
     { ...route('PATCH', '/images/{id}', (call) => patch(cloud, call)), body: 'stream' },
     route('DELETE', '/images/{id}', (call) => remove(cloud, call)),
+    route('POST', '/images/{id}/actions/deactivate', (call) => activate(cloud, call, 'deactivated')),
+    route('POST', '/images/{id}/actions/reactivate', (call) => activate(cloud, call, 'active')),
     route('GET', '/schemas/image', () => ok(IMAGE_SCHEMA)),
     route('GET', '/schemas/images', () =>
       ok({ name: 'images', properties: { images: { type: 'array', items: IMAGE_SCHEMA } } }),
@@ -159,6 +161,19 @@ async function patch(cloud: Cloud, call: Call): Promise<Reply> {
   if (changes.visibility !== row.visibility) requirePublicize(changes.visibility, call);
   const updated = cloud.images.update(row.id, { ...changes, updated_at: nowSeconds() }) ?? row;
   return ok(showImage(updated));
+}
+
+/** A deactivated image can be seen, but neither downloaded nor used. */
+function activate(cloud: Cloud, call: Call, status: 'active' | 'deactivated'): Reply {
+  const row = mustImage(cloud, call);
+  requireOwner(row, call);
+  if (row.status !== 'active' && row.status !== 'deactivated') {
+    throw forbidden(
+      `Not allowed to ${status === 'active' ? 're' : 'de'}activate image in status '${row.status}'`,
+    );
+  }
+  cloud.images.update(row.id, { status, updated_at: nowSeconds() });
+  return noContent;
 }
 
 function remove(cloud: Cloud, call: Call): Reply {

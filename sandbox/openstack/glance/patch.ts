@@ -1,11 +1,19 @@
 // Glance's JSON patches: add, replace and remove of whole properties.
 
-import { isObject } from '../http.ts';
+import { isObject, type Json } from '../http.ts';
 import { badRequest, conflict, forbidden } from './faults.ts';
 import type { ImageRow } from './rows.ts';
 import { checkProperty } from './schema.ts';
 
+const OPERATIONS = ['add', 'replace', 'remove'];
+
 type Names = { readonly settable: readonly string[]; readonly readOnly: readonly string[] };
+
+/** Before 2.1 an operation was written as {"replace": "/name", "value": …}. */
+function modern(operation: Json): Json {
+  const old = OPERATIONS.find((name) => name in operation);
+  return old === undefined || 'op' in operation ? operation : { ...operation, op: old, path: operation[old] };
+}
 
 /** The changes that the operations amount to. Throws before anything is changed if one of them is not possible. */
 export function applyPatch(row: ImageRow, operations: readonly unknown[], names: Names): Partial<ImageRow> {
@@ -13,7 +21,7 @@ export function applyPatch(row: ImageRow, operations: readonly unknown[], names:
   const fields: Record<string, unknown> = {};
   for (const operation of operations) {
     if (!isObject(operation)) throw badRequest('Operations must be JSON objects.');
-    const { op, path, value } = operation;
+    const { op, path, value } = modern(operation);
     if (op !== 'add' && op !== 'replace' && op !== 'remove') {
       throw badRequest(
         `Invalid operation: \`${String(op)}\`. It must be one of the following: add, replace, remove.`,

@@ -20,6 +20,8 @@ export type UserRow = {
   readonly description?: string;
   readonly email?: string;
   readonly default_project_id?: string;
+  /** Properties that Keystone does not know and keeps all the same. */
+  readonly extra?: Readonly<Record<string, unknown>>;
 };
 
 export type RoleRow = {

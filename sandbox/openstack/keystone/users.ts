@@ -28,6 +28,8 @@ export function userRoutes(cloud: Cloud): Route[] {
       requireRule(call.caller, 'identity:create_user');
       const input = bodyOf(call.body, 'user');
       const name = nameOf(input, 255, true) ?? '';
+      const { domain_id: domain = DEFAULT_DOMAIN.id } = input;
+      if (domain !== DEFAULT_DOMAIN.id) throw new Fault(404, `Could not find domain: ${String(domain)}.`);
       refuseTakenName(cloud, name);
       const row: UserRow = {
         id: hexId(),
@@ -50,10 +52,11 @@ export function userRoutes(cloud: Cloud): Route[] {
       const name = nameOf(input, 255, false);
       if (name !== undefined) refuseTakenName(cloud, name, row.id);
       const enabled = typeof input.enabled === 'boolean' ? { enabled: input.enabled } : {};
-      const changes = { ...changesOf(input), ...enabled, ...(name === undefined ? {} : { name }) };
+      const changes = { ...changesOf(input, row.extra), ...enabled, ...(name === undefined ? {} : { name }) };
       return ok({ user: show(cloud, cloud.users.update(row.id, changes) ?? row) });
     }),
-    route('POST', '/users/{id}/password', (call) => changePassword(cloud, call)),
+    // Who knows the old password needs no token.
+    { ...route('POST', '/users/{id}/password', (call) => changePassword(cloud, call)), access: 'public' },
     route('DELETE', '/users/{id}', (call) => {
       requireRule(call.caller, 'identity:delete_user');
       const row = mustUser(cloud, call.params.id);
@@ -69,6 +72,7 @@ export function userRoutes(cloud: Cloud): Route[] {
 
 function show(cloud: Cloud, row: UserRow): Json {
   return {
+    ...row.extra,
     id: row.id,
     name: row.name,
     domain_id: row.domain_id,
@@ -82,13 +86,21 @@ function show(cloud: Cloud, row: UserRow): Json {
   };
 }
 
-function changesOf(input: Json): Partial<UserRow> {
+const KNOWN = [
+  ...['id', 'name', 'domain_id', 'enabled', 'password', 'original_password', 'description', 'email'],
+  ...['default_project_id', 'options', 'password_expires_at'],
+];
+
+function changesOf(input: Json, before: Json = {}): Partial<UserRow> {
+  const others = Object.entries(input).filter(([name]) => !KNOWN.includes(name));
+  const extra = { ...before, ...Object.fromEntries(others) };
   const { description, email, password, default_project_id: project } = input;
   return {
     ...(typeof description === 'string' ? { description } : {}),
     ...(typeof email === 'string' ? { email } : {}),
     ...(typeof project === 'string' ? { default_project_id: project } : {}),
     ...(typeof password === 'string' ? { password: hashSecret(password) } : {}),
+    ...(Object.keys(extra).length > 0 ? { extra } : {}),
   };
 }
 
@@ -103,7 +115,7 @@ function refuseTakenName(cloud: Cloud, name: string, except?: string): void {
 function changePassword(cloud: Cloud, call: Call) {
   const row = mustUser(cloud, call.params.id);
   const input = bodyOf(call.body, 'user');
-  if (call.caller.userId !== row.id || row.password !== hashSecret(String(input.original_password))) {
+  if (row.password !== hashSecret(String(input.original_password))) {
     throw unauthorized();
   }
   cloud.users.update(row.id, { password: hashSecret(String(input.password)) });

@@ -30,11 +30,18 @@ export function cidrText(cidr: Cidr): string {
 export function toNumber(address: string): bigint {
   if (isIP(address) === 4) return address.split('.').reduce((sum, part) => (sum << 8n) + BigInt(part), 0n);
   const [head = '', tail] = address.split('::');
-  const groups = (text: string) => (text === '' ? [] : text.split(':'));
+  const groups = (text: string) => (text === '' ? [] : text.split(':').flatMap(hexGroups));
   const left = groups(head);
   const right = tail === undefined ? [] : groups(tail);
   const zeros = Array.from({ length: 8 - left.length - right.length }, () => '0');
   return [...left, ...zeros, ...right].reduce((sum, group) => (sum << 16n) + BigInt(`0x${group}`), 0n);
+}
+
+/** The last four bytes may be written as an IPv4 address. */
+function hexGroups(group: string): string[] {
+  if (!group.includes('.')) return [group];
+  const number = toNumber(group);
+  return [(number >> 16n).toString(16), (number & 0xffffn).toString(16)];
 }
 
 export function toText(number: bigint, version: number): string {

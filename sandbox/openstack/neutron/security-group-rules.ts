@@ -30,6 +30,8 @@ const PROTOCOLS = [
 ];
 const WITH_PORTS = ['tcp', 'udp', 'sctp', 'dccp', 'udplite', '6', '17', '132', '33', '136'];
 
+const ICMP = ['icmp', 'icmpv6', 'ipv6-icmp', '1', '58'];
+
 const { name: _name, tags: _tags, ...WITHOUT_NAME } = STANDARD;
 
 const ATTRIBUTES: Attributes = {
@@ -41,7 +43,8 @@ const ATTRIBUTES: Attributes = {
   port_range_min: { type: 'any', on: 'create', initial: null },
   port_range_max: { type: 'any', on: 'create', initial: null },
   remote_ip_prefix: { type: 'any', on: 'create', initial: null },
-  remote_group_id: { type: 'uuid or null', on: 'create', initial: null },
+  // Any text: what is no group is not found, whatever it looks like.
+  remote_group_id: { type: 'any', on: 'create', initial: null },
   remote_address_group_id: { type: 'uuid or null', on: 'create', initial: null },
   normalized_cidr: { type: 'any', on: 'never' },
 };
@@ -105,16 +108,15 @@ function create(cloud: Cloud, input: Json, caller: Caller): RuleRow {
   const group = cloud.groups.get(String(input.security_group_id));
   if (!group || !isOwn(group, caller)) throw notFound('SecurityGroup', input.security_group_id);
   const protocol = protocolOf(input.protocol);
+  const isIcmp = protocol !== null && ICMP.includes(protocol);
   const isForSix = protocol !== null && ['icmpv6', 'ipv6-icmp'].includes(protocol);
   if (isForSix && input.ethertype === 'IPv4') {
     const message = `Invalid ethertype IPv4 for protocol ${protocol}.`;
     throw new Fault(400, message, 'SecurityGroupEthertypeConflictWithProtocol');
   }
-  const [least, most] = [
-    portOf('port_range_min', input.port_range_min),
-    portOf('port_range_max', input.port_range_max),
-  ];
-  checkPorts(protocol, least, most);
+  const [least, most] = [portOf(input.port_range_min), portOf(input.port_range_max)];
+  if (isIcmp) checkIcmp(least, most);
+  else checkPorts(protocol, least, most);
   const prefix = prefixOf(input.remote_ip_prefix, String(input.ethertype));
   const remoteGroupId = input.remote_group_id as string | null;
   if (prefix !== null && remoteGroupId !== null) {
@@ -156,15 +158,27 @@ function protocolOf(value: unknown): string | null {
   );
 }
 
-function portOf(name: string, value: unknown): number | null {
+function portOf(value: unknown): number | null {
   if (value === null || value === '') return null;
   const number = Number(value);
   if (Number.isInteger(number) && number >= 0 && number <= 65_535) return number;
-  throw new Fault(
-    400,
-    `Invalid value for port ${String(value)}`,
-    name === '' ? '' : 'SecurityGroupInvalidPortValue',
-  );
+  throw new Fault(400, `Invalid value for port ${String(value)}`, 'SecurityGroupInvalidPortValue');
+}
+
+/** For ICMP the ports are its type and code. */
+function checkIcmp(type: number | null, code: number | null): void {
+  const wrong = (field: string, name: string, value: number) =>
+    new Fault(
+      400,
+      `Invalid value for ICMP ${field} (${name}) ${value}. It must be 0 to 255.`,
+      'SecurityGroupInvalidIcmpValue',
+    );
+  if (type !== null && type > 255) throw wrong('type', 'port_range_min', type);
+  if (code !== null && code > 255) throw wrong('code', 'port_range_max', code);
+  if (type === null && code !== null) {
+    const message = `ICMP code (port-range-max) ${code} is provided but ICMP type (port-range-min) is missing.`;
+    throw new Fault(400, message, 'SecurityGroupMissingIcmpType');
+  }
 }
 
 function checkPorts(protocol: string | null, least: number | null, most: number | null): void {

@@ -48,6 +48,9 @@ export function securityGroups(cloud: Cloud): Resource<GroupRow> {
           'SecurityGroupCannotUpdateDefault',
         );
       }
+      if (changes.name === 'default') {
+        throw new Fault(409, 'Default security group already exists.', 'SecurityGroupDefaultAlreadyExists');
+      }
       return bump(cloud.groups, row, changes as Partial<GroupRow>);
     },
     remove: (row, caller) => remove(cloud, row, caller),

@@ -46,6 +46,9 @@ export function attachmentRoutes(cloud: Cloud): Route[] {
       const row = mustServer(cloud, call);
       requireUnlocked(row, call);
       const entry = find(row, call.params.volume_id);
+      if (!ATTACHABLE.includes(row.vm_state)) {
+        throw conflict(`Cannot 'detach_volume' instance ${row.id} while it is in vm_state ${row.vm_state}`);
+      }
       if (entry.is_boot) throw badRequest('Cannot detach a root device volume');
       const volume = cloud.volumes.get(entry.volume_id);
       if (volume?.status === 'detaching') {

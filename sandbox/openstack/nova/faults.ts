@@ -68,6 +68,8 @@ export function metadataOf(value: unknown, name: string): Record<string, string>
   for (const [key, inner] of Object.entries(value)) {
     if (typeof inner !== 'string')
       throw invalidField(key, inner, `${pythonText(inner)} is not of type 'string'`);
+    if (key === '')
+      throw invalidField(name, value, "'' does not match any of the regexes: '^[a-zA-Z0-9-_:. ]{1,255}$'");
     if (key.length > 255 || inner.length > 255) throw invalidField(key, inner, `'${inner}' is too long`);
   }
   return value as Record<string, string>;

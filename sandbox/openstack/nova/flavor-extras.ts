@@ -28,6 +28,7 @@ export function flavorExtraRoutes(cloud: Cloud): Route[] {
     route('PUT', '/flavors/{id}/os-extra_specs/{key}', ({ caller, params: { id, key = '' }, body }) => {
       requirePolicy(caller, `${SPECS}:update`);
       const changed = specsOf(body);
+      if (Object.keys(changed).length > 1) throw badRequest(`${pythonText(changed)} has too many properties`);
       if (!(key in changed)) throw badRequest('Request body and URI mismatch');
       const row = mustFlavor(cloud, id);
       cloud.flavors.update(row.id, { extra_specs: { ...row.extra_specs, ...changed } });

@@ -42,12 +42,13 @@ function list(cloud: Cloud, call: Call, render: (row: FlavorRow) => Json) {
   const { query } = call;
   const minRam = Number(query.get('minRam') ?? 0);
   const minDisk = Number(query.get('minDisk') ?? 0);
-  const asked = query.get('is_public')?.toLowerCase();
+  const text = query.get('is_public') ?? 'true';
+  const asked = text.toLowerCase() === 'none' ? undefined : isTrue(text);
   // An administrator sees the public ones too, unless all are asked for or the private ones.
   const isListed = (row: FlavorRow) => {
     if (!call.caller.isAdmin) return isUsable(row, call.caller.projectId);
-    if (asked === 'none') return true;
-    return asked === 'false' || asked === '0' ? !row.is_public : isUsable(row, call.caller.projectId);
+    if (asked === undefined) return true;
+    return asked ? isUsable(row, call.caller.projectId) : !row.is_public;
   };
   const rows = cloud.flavors
     .all()
@@ -108,6 +109,14 @@ export function mustFlavor(cloud: Cloud, id: string | undefined): FlavorRow {
   return row;
 }
 
+/** Nova takes many words for true and false. */
+function isTrue(value: unknown): boolean {
+  const word = String(value).toLowerCase();
+  if (['true', '1', 'on', 'yes', 'y', 't'].includes(word)) return true;
+  if (['false', '0', 'off', 'no', 'n', 'f'].includes(word)) return false;
+  throw badRequest(`Invalid input for field/attribute os-flavor-access:is_public. Value: ${String(value)}.`);
+}
+
 function create(cloud: Cloud, body: Json): FlavorRow {
   const input = objectOf(body, 'flavor', { allowed: ALLOWED, required: ['name', 'ram', 'vcpus', 'disk'] });
   const number = (name: string, least: number) => {
@@ -116,7 +125,8 @@ function create(cloud: Cloud, body: Json): FlavorRow {
       throw badRequest(`Invalid input for field/attribute ${name}.`);
     return value;
   };
-  const id = typeof input.id === 'string' && input.id !== 'auto' ? input.id : randomUUID();
+  const wish = input.id === undefined || input.id === null ? 'auto' : String(input.id);
+  const id = wish === 'auto' ? randomUUID() : wish;
   if (cloud.flavors.get(id)) throw conflict(`Flavor with ID ${id} already exists.`);
   if (cloud.flavors.all().some((row) => row.name === input.name)) {
     throw conflict(`Flavor with name ${String(input.name)} already exists.`);
@@ -129,7 +139,7 @@ function create(cloud: Cloud, body: Json): FlavorRow {
     disk: number('disk', 0),
     ephemeral: number('OS-FLV-EXT-DATA:ephemeral', 0),
     swap: number('swap', 0),
-    is_public: input['os-flavor-access:is_public'] !== false,
+    is_public: isTrue(input['os-flavor-access:is_public'] ?? true),
     description: typeof input.description === 'string' ? input.description : null,
     extra_specs: {},
   });

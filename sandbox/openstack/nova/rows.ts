@@ -76,6 +76,9 @@ export type ServerRow = {
   readonly created_at: string;
   readonly updated_at: string;
   readonly launched_at: string | null;
+  readonly server_group_id?: string;
+  /** AUTO or MANUAL, the latter if it was never said. */
+  readonly disk_config?: string;
 };
 
 export type RequestedNetwork = {

@@ -5,14 +5,15 @@ import type { Cloud } from '../cloud.ts';
 import { type Call, isObject, type Json, ok, type Reply, type Route, route } from '../http.ts';
 import { nowSeconds, randomWord } from '../ids.ts';
 import { bump } from '../neutron/resource.ts';
-import { badRequest, conflict, invalidField, notFound, requirePolicy } from './faults.ts';
+import { badRequest, conflict, invalidField, metadataOf, notFound, requirePolicy } from './faults.ts';
 import { chooseHost, hostNames } from './hosts.ts';
 import { reserveServers } from './quotas.ts';
 import type { ServerRow } from './rows.ts';
+import { diskConfigOf } from './server-attributes.ts';
 import { startDelete, touch } from './server-life.ts';
-import { portsOf, showServer } from './server-view.ts';
+import { portsOf, showChanged } from './server-view.ts';
 import { mustServer, requireUnlocked } from './servers.ts';
-import { snapshotServer } from './snapshots.ts';
+import { backUpServer, snapshotServer } from './snapshots.ts';
 
 /** An action that leads from some states to another, by way of a task. */
 type Transition = {
@@ -232,14 +233,25 @@ const SPECIAL: Readonly<Record<string, Special>> = {
     run(cloud, row, settling(row, REVERT), { call, name: 'revertResize' }, before);
     return undefined;
   },
-  rebuild: (cloud, row, call, { imageRef, name }) => {
+  rebuild: (cloud, row, call, argument) => {
+    const { imageRef, name } = argument;
     const image = cloud.images.get(String(imageRef));
     if (!image) throw badRequest('Can not find requested image');
     requireUnlocked(row, call);
-    const more = { image_id: image.id, ...(typeof name === 'string' ? { name } : {}) };
+    const more = {
+      image_id: image.id,
+      ...(typeof name === 'string' ? { name } : {}),
+      ...(isObject(argument.metadata) ? { metadata: metadataOf(argument.metadata, 'metadata') } : {}),
+      ...diskConfigOf(argument),
+    };
     run(cloud, row, settling(row, REBUILD), { call, name: 'rebuild' }, more);
-    const server = showServer(cloud, cloud.servers.get(row.id) ?? row, call, true);
-    return { status: 202, body: { server: { ...server, adminPass: randomWord(12) } } };
+    const server = showChanged(cloud, cloud.servers.get(row.id) ?? row, call);
+    const added = {
+      adminPass: randomWord(12),
+      ...(call.minor >= 54 ? { key_name: row.key_name } : {}),
+      ...(call.minor >= 57 ? { user_data: row.user_data } : {}),
+    };
+    return { status: 202, body: { server: { ...server, ...added } } };
   },
   migrate: (cloud, row, call) => {
     requirePolicy(call.caller, 'os_compute_api:os-migrate-server:migrate');
@@ -276,12 +288,24 @@ const SPECIAL: Readonly<Record<string, Special>> = {
     requireState(row, 'image_snapshot', ['active', 'stopped', 'paused', 'suspended']);
     return snapshotServer(cloud, row, call, argument);
   },
+  createBackup: (cloud, row, call, argument) => {
+    requireState(row, 'backup', ['active', 'stopped', 'paused', 'suspended']);
+    return backUpServer(cloud, row, call, argument);
+  },
+  restore: (_cloud, row) => {
+    requireState(row, 'restore', ['soft-delete']);
+    return undefined;
+  },
   addSecurityGroup: (cloud, row, call, { name }) => changeGroup(cloud, row, call, String(name), true),
   removeSecurityGroup: (cloud, row, call, { name }) => changeGroup(cloud, row, call, String(name), false),
   'os-getConsoleOutput': (_cloud, row, _call, { length }) => {
     requireRunning(row);
     const lines = [
       `[    0.000000] sandbox console of ${row.id}`,
+      ...Array.from(
+        { length: 30 },
+        (_, index) => `[    0.${String(index + 1).padStart(6, '0')}] nothing runs here`,
+      ),
       `hostname: ${row.hostname}`,
       `${row.hostname} login: `,
     ];

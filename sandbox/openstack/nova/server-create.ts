@@ -1,6 +1,7 @@
 // POST /servers: everything Nova checks before it says 202.
 
 import { randomUUID } from 'node:crypto';
+import type { Caller } from '../caller.ts';
 import type { Cloud } from '../cloud.ts';
 import { type Call, isObject, type Json, type Reply } from '../http.ts';
 import { isUuid, nowSeconds, pythonText, randomWord } from '../ids.ts';
@@ -14,9 +15,11 @@ import {
   objectOf,
   requirePolicy,
 } from './faults.ts';
+import { isUsable } from './flavors.ts';
 import { hostNames, ZONE } from './hosts.ts';
 import { computeLimits, reserveServers } from './quotas.ts';
 import type { FlavorRow, ServerRow, VolumeAttachment } from './rows.ts';
+import { accessAddressOf, diskConfigOf, serverGroupOf } from './server-attributes.ts';
 import { startBuild } from './server-life.ts';
 import { checkPortQuota, networksOf } from './server-networks.ts';
 import { linksOf } from './server-view.ts';
@@ -67,7 +70,9 @@ export function createServers(cloud: Cloud, call: Call): Reply {
   const metadata = metadataOf(input.metadata ?? {}, 'metadata');
   const tags = tagsOf(input.tags);
   const { zone, host } = zoneOf(cloud, call, input);
-  const flavor = flavorOf(cloud, input.flavorRef);
+  const flavor = flavorOf(cloud, caller, input.flavorRef);
+  const groupId = serverGroupOf(cloud, call);
+  for (const version of [4, 6] as const) accessAddressOf(input, version);
   const groups = groupsOf(cloud, call, input.security_groups);
   const volumes = volumesOf(cloud, call, input.block_device_mapping_v2);
   const imageId = imageOf(cloud, call, input.imageRef, flavor, volumes);
@@ -114,8 +119,8 @@ export function createServers(cloud: Cloud, call: Call): Reply {
       key_name: typeof input.key_name === 'string' ? input.key_name : null,
       config_drive: input.config_drive === true || String(input.config_drive).toLowerCase() === 'true',
       user_data: typeof input.user_data === 'string' ? input.user_data : null,
-      access_ip_v4: String(input.accessIPv4 ?? ''),
-      access_ip_v6: String(input.accessIPv6 ?? ''),
+      access_ip_v4: accessAddressOf(input, 4),
+      access_ip_v6: accessAddressOf(input, 6),
       security_groups: groups,
       requested_networks: networks,
       own_port_ids: [],
@@ -130,6 +135,8 @@ export function createServers(cloud: Cloud, call: Call): Reply {
       created_at: now,
       updated_at: now,
       launched_at: null,
+      ...diskConfigOf(input),
+      ...(groupId === undefined ? {} : { server_group_id: groupId }),
     };
   });
   for (const server of servers) {
@@ -205,10 +212,11 @@ function zoneOf(cloud: Cloud, { caller }: Call, input: Json): { zone: string; ho
   return { zone, host: forced || String(host ?? '') };
 }
 
-function flavorOf(cloud: Cloud, reference: unknown): FlavorRow {
+function flavorOf(cloud: Cloud, caller: Caller, reference: unknown): FlavorRow {
   const id = String(reference).split('/').at(-1);
   const flavor = cloud.flavors.get(id);
-  if (!flavor) throw badRequest(`Flavor ${id} could not be found.`);
+  if (!flavor || !(caller.isAdmin || isUsable(flavor, caller.projectId)))
+    throw badRequest(`Flavor ${id} could not be found.`);
   return flavor;
 }
 

@@ -18,13 +18,13 @@ export function serverGroupRoutes(cloud: Cloud): Route[] {
       const isForAll = call.query.has('all_projects') && call.caller.isAdmin;
       const rows = isForAll ? cloud.serverGroups.all() : own(cloud, call);
       const { page } = pageOf(rows, { call, key: 'os-server-groups', base: `${cloud.url}/compute/v2.1` });
-      return ok({ server_groups: page.map((row) => show(row, call)) });
+      return ok({ server_groups: page.map((row) => show(cloud, row, call)) });
     }),
     route('POST', '/os-server-groups', (call) =>
-      ok({ server_group: show(cloud.serverGroups.put(create(cloud, call)), call) }),
+      ok({ server_group: show(cloud, cloud.serverGroups.put(create(cloud, call)), call) }),
     ),
     route('GET', '/os-server-groups/{id}', (call) =>
-      ok({ server_group: show(mustGroup(cloud, call), call) }),
+      ok({ server_group: show(cloud, mustGroup(cloud, call), call) }),
     ),
     route('DELETE', '/os-server-groups/{id}', (call) => {
       cloud.serverGroups.remove(mustGroup(cloud, call).id);
@@ -67,12 +67,19 @@ function create(cloud: Cloud, call: Call): ServerGroupRow {
   };
 }
 
-function show(row: ServerGroupRow, { minor }: Call): Json {
+function show(cloud: Cloud, row: ServerGroupRow, { minor }: Call): Json {
   return {
     id: row.id,
     name: row.name,
     ...(minor >= 64 ? { policy: row.policy, rules: row.rules } : { policies: [row.policy], metadata: {} }),
-    members: [],
+    members: membersOf(cloud, row),
     ...(minor >= 13 ? { project_id: row.project_id, user_id: row.user_id } : {}),
   };
+}
+
+function membersOf(cloud: Cloud, group: ServerGroupRow): string[] {
+  return cloud.servers
+    .by('project_id', group.project_id)
+    .filter((row) => row.server_group_id === group.id)
+    .map(({ id }) => id);
 }

@@ -72,7 +72,7 @@ export function showServer(cloud: Cloud, row: ServerRow, { caller, minor }: Call
     accessIPv4: row.access_ip_v4,
     accessIPv6: row.access_ip_v6,
     links: linksOf(cloud, row.id),
-    'OS-DCF:diskConfig': 'MANUAL',
+    'OS-DCF:diskConfig': row.disk_config ?? 'MANUAL',
     ...(WITH_PROGRESS.includes(status) ? { progress: 0 } : {}),
     ...(status === 'ERROR' && row.fault ? { fault: faultOf(row.fault, caller.isAdmin) } : {}),
     'OS-EXT-AZ:availability_zone': row.availability_zone,
@@ -96,8 +96,29 @@ export function showServer(cloud: Cloud, row: ServerRow, { caller, minor }: Call
     ...(minor >= 19 ? { description: row.description } : {}),
     ...(minor >= 26 ? { tags: row.tags } : {}),
     ...(minor >= 63 ? { trusted_image_certificates: null } : {}),
-    ...(minor >= 71 && isAlone ? { server_groups: [] } : {}),
+    ...(minor >= 71 && isAlone ? { server_groups: row.server_group_id ? [row.server_group_id] : [] } : {}),
   };
+}
+
+/** Since 2.75 the answers to a change and a rebuild show everything; before, they lack these. */
+const NOT_AFTER_CHANGE = [
+  ...[
+    'OS-EXT-AZ:availability_zone',
+    'OS-EXT-STS:power_state',
+    'OS-EXT-STS:task_state',
+    'OS-EXT-STS:vm_state',
+  ],
+  ...['OS-SRV-USG:launched_at', 'OS-SRV-USG:terminated_at', 'config_drive', 'key_name', 'security_groups'],
+  ...['os-extended-volumes:volumes_attached', 'host_status'],
+];
+
+export function showChanged(cloud: Cloud, row: ServerRow, call: Call): Json {
+  const whole = showServer(cloud, row, call, true);
+  if (call.minor >= 75) return whole;
+  const kept = Object.entries(whole).filter(
+    ([name]) => !NOT_AFTER_CHANGE.includes(name) && !name.startsWith('OS-EXT-SRV-ATTR:'),
+  );
+  return { ...Object.fromEntries(kept), addresses: addressesOf(cloud, portsOf(cloud, row), false) };
 }
 
 function adminFields(row: ServerRow, minor: number): Json {

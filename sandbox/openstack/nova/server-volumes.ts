@@ -3,9 +3,12 @@
 import { createVolume } from '../cinder/volume-life.ts';
 import type { Cloud } from '../cloud.ts';
 import { type Call, isObject } from '../http.ts';
+import { pythonText } from '../ids.ts';
 import { badRequest, invalidField } from './faults.ts';
 import type { VolumeAttachment } from './rows.ts';
 import { newAttachmentIds } from './server-life.ts';
+
+const DESTINATIONS: readonly unknown[] = ['local', 'volume', undefined, null];
 
 /** One maker per volume that the server starts with; a maker makes the volume if there is none yet. */
 export function volumesOf(cloud: Cloud, { caller }: Call, value: unknown): (() => VolumeAttachment)[] {
@@ -14,6 +17,10 @@ export function volumesOf(cloud: Cloud, { caller }: Call, value: unknown): (() =
   for (const [index, entry] of value.entries()) {
     if (!isObject(entry)) throw invalidField('block_device_mapping_v2', value, 'it is not of type object');
     const { source_type: source, destination_type: destination, uuid } = entry;
+    if (!DESTINATIONS.includes(destination)) {
+      const text = `${pythonText(destination)} is not one of ['local', 'volume']`;
+      throw invalidField('destination_type', destination, text);
+    }
     if (source === 'image' && destination === 'local') continue;
     const device = `/dev/sd${String.fromCharCode(97 + index)}`;
     const attachment = (volumeId: string): VolumeAttachment => ({
@@ -33,6 +40,9 @@ export function volumesOf(cloud: Cloud, { caller }: Call, value: unknown): (() =
         throw badRequest(
           `Invalid volume: volume '${volume.id}' status must be 'available'. Currently in '${volume.status}'`,
         );
+      }
+      if (Number(entry.boot_index) === 0 && !volume.bootable) {
+        throw badRequest(`Block Device ${volume.id} is not bootable.`);
       }
       makers.push(() => {
         cloud.volumes.update(volume.id, { status: 'attaching' });

@@ -5,10 +5,11 @@ import { type Call, noContent, ok, type Route, route } from '../http.ts';
 import { conflict, notFound, objectOf } from './faults.ts';
 import { pageOf } from './pages.ts';
 import type { ServerRow } from './rows.ts';
+import { accessAddressOf, diskConfigOf } from './server-attributes.ts';
 import { createServers, nameOf } from './server-create.ts';
 import { startDelete, touch } from './server-life.ts';
 import { findServers } from './server-list.ts';
-import { addressesOf, briefServer, portsOf, showServer } from './server-view.ts';
+import { addressesOf, briefServer, portsOf, showChanged, showServer } from './server-view.ts';
 
 export function serverRoutes(cloud: Cloud): Route[] {
   const base = () => `${cloud.url}/compute/v2.1`;
@@ -43,10 +44,11 @@ export function serverRoutes(cloud: Cloud): Route[] {
         ...(input.name === undefined ? {} : { name: nameOf(input.name) }),
         ...(input.description === undefined ? {} : { description: input.description as string | null }),
         ...(typeof input.hostname === 'string' ? { hostname: input.hostname } : {}),
-        ...(typeof input.accessIPv4 === 'string' ? { access_ip_v4: input.accessIPv4 } : {}),
-        ...(typeof input.accessIPv6 === 'string' ? { access_ip_v6: input.accessIPv6 } : {}),
+        ...(input.accessIPv4 === undefined ? {} : { access_ip_v4: accessAddressOf(input, 4) }),
+        ...(input.accessIPv6 === undefined ? {} : { access_ip_v6: accessAddressOf(input, 6) }),
+        ...diskConfigOf(input),
       });
-      return ok({ server: showServer(cloud, changed ?? row, call, true) });
+      return ok({ server: showChanged(cloud, changed ?? row, call) });
     }),
     route('DELETE', '/servers/{id}', (call) => {
       const row = mustServer(cloud, call);
@@ -57,6 +59,20 @@ export function serverRoutes(cloud: Cloud): Route[] {
     route('GET', '/servers/{id}/ips', (call) => {
       const row = mustServer(cloud, call);
       return ok({ addresses: addressesOf(cloud, portsOf(cloud, row), false) });
+    }),
+    route('GET', '/servers/{id}/ips/{network}', (call) => {
+      const { network = '' } = call.params;
+      const own = addressesOf(cloud, portsOf(cloud, mustServer(cloud, call)), false)[network];
+      if (own === undefined) throw notFound('Instance is not a member of specified network');
+      return ok({ [network]: own });
+    }),
+    route('GET', '/servers/{id}/os-server-password', (call) => {
+      mustServer(cloud, call);
+      return ok({ password: '' });
+    }),
+    route('DELETE', '/servers/{id}/os-server-password', (call) => {
+      mustServer(cloud, call);
+      return noContent;
     }),
     route('GET', '/servers/{id}/os-security-groups', (call) => {
       const ids = new Set(portsOf(cloud, mustServer(cloud, call)).flatMap((port) => port.security_groups));
@@ -70,20 +86,6 @@ export function serverRoutes(cloud: Cloud): Route[] {
           rules: [],
         })),
       });
-    }),
-    route('GET', '/servers/{id}/os-instance-actions', (call) => {
-      const row = mustServer(cloud, call);
-      const actions = row.actions.map(({ action, request_id, user_id, start_time }) => ({
-        action,
-        instance_uuid: row.id,
-        request_id,
-        user_id,
-        project_id: row.project_id,
-        start_time: start_time.replace('Z', '.000000'),
-        message: null,
-        ...(call.minor >= 58 ? { updated_at: start_time.replace('Z', '.000000') } : {}),
-      }));
-      return ok({ instanceActions: actions.reverse() });
     }),
   ];
 }

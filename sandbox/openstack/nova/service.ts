@@ -9,6 +9,7 @@ import { computeFaultReply } from './faults.ts';
 import { flavorExtraRoutes } from './flavor-extras.ts';
 import { flavorRoutes } from './flavors.ts';
 import { hostRoutes } from './hosts.ts';
+import { instanceActionRoutes } from './instance-actions.ts';
 import { interfaceRoutes } from './interfaces.ts';
 import { keypairRoutes } from './keypairs.ts';
 import { quotaRoutes } from './quotas.ts';
@@ -33,6 +34,7 @@ export function novaService(cloud: Cloud): Service {
       ...metadataRoutes(cloud),
       ...attachmentRoutes(cloud),
       ...interfaceRoutes(cloud),
+      ...instanceActionRoutes(cloud),
       ...flavorRoutes(cloud),
       ...flavorExtraRoutes(cloud),
       ...serverGroupRoutes(cloud),

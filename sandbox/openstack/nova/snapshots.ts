@@ -26,7 +26,31 @@ export function registerSnapshotTasks(cloud: Cloud): void {
   });
 }
 
-export function snapshotServer(cloud: Cloud, row: ServerRow, call: Call, argument: Json): Reply {
+/** A snapshot that is a backup: of one type, no more than `rotation` of them. */
+export function backUpServer(cloud: Cloud, row: ServerRow, call: Call, argument: Json): Reply {
+  const { backup_type: type, rotation } = argument;
+  if (typeof type !== 'string')
+    throw invalidField('createBackup', argument, "'backup_type' is a required property");
+  const kept = Number(rotation);
+  if (!Number.isInteger(kept) || kept < 0) {
+    throw invalidField('rotation', rotation, `${String(rotation)} is less than the minimum of 0`);
+  }
+  const backup = { image_type: 'backup', backup_type: type };
+  const reply = snapshotServer(cloud, row, call, argument, backup);
+  const backups = cloud.images.all().filter(({ properties }) => {
+    return properties.instance_uuid === row.id && properties.backup_type === type;
+  });
+  for (const image of backups.slice(0, Math.max(0, backups.length - kept))) cloud.images.remove(image.id);
+  return reply;
+}
+
+export function snapshotServer(
+  cloud: Cloud,
+  row: ServerRow,
+  call: Call,
+  argument: Json,
+  more: Readonly<Record<string, string>> = {},
+): Reply {
   const { name, metadata = {} } = argument;
   if (typeof name !== 'string' || name === '')
     throw invalidField('createImage', argument, "'name' is a required property");
@@ -60,6 +84,7 @@ export function snapshotServer(cloud: Cloud, row: ServerRow, call: Call, argumen
       instance_uuid: row.id,
       user_id: row.user_id,
       image_type: 'snapshot',
+      ...more,
       ...metadataOf(metadata, 'metadata'),
     },
   });
