@@ -12,7 +12,7 @@ import {
 } from '#proto/pucp/openstack/v1/compute_service.ts';
 import { ListFlavorsRequest } from '#proto/pucp/openstack/v1/openstack_service.ts';
 import { type ComputeClient, connectCompute, isRefused, runningInstance } from './compute.ts';
-import { type Contract, type ContractUser, failureOf, startContract } from './contract.ts';
+import { type Contract, type ContractUser, failureOf, startContract, until } from './contract.ts';
 
 type Rpc = keyof typeof ComputeServiceService;
 
@@ -167,6 +167,11 @@ test('what a project’s instances took is told to its owner and to admins', asy
   const admin = await contract.user('admin');
   await isRefused(compute.getUsage(GetUsageRequest.fromPartial({}), user.options), 'NOT_FOUND');
   const { id, projectId } = await runningInstance(contract, user, { instanceName: contract.name('used') });
+  // Nova counts a server some moments after it says that the server is active.
+  await until(async () => {
+    const { instances } = await compute.getUsage(GetUsageRequest.fromPartial({}), user.options);
+    return instances.length > 0;
+  }, `the usage of ${projectId} has an instance`);
   for (const request of [{}, { projectId }]) {
     const usage = await compute.getUsage(GetUsageRequest.fromPartial(request), user.options);
     assert.equal(usage.projectId, projectId);
