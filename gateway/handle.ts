@@ -140,7 +140,10 @@ async function receive(
   const { request, reply, target, context, leaving } = options;
   const { method } = target.route;
   const over = new AbortController();
-  const requests = readUpload(request, target, over.signal);
+  const requests = await readUpload(request, target, over.signal).catch((error: unknown) => {
+    over.abort();
+    throw error;
+  });
   const messages = untilOver(handling.upstreams.duplex(method, requests, context), over);
   const format = progressFormat(request.headers.accept);
   if (format === undefined) return sendMessage(reply, target.route, await lastOf(messages));

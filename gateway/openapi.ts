@@ -10,6 +10,7 @@ import type { Route } from './routes.ts';
 import type { Method, Schema } from './schema.ts';
 import { CONTENT_TYPE } from './stream.ts';
 import { responseField } from './transcode.ts';
+import { FILE_TYPE, FORM_TYPE } from './upload.ts';
 
 export type OpenApiDocument = JsonSchema;
 
@@ -103,10 +104,15 @@ function operation(route: Route, schemas: Schemas, index: number): JsonSchema {
   };
 }
 
-function requestBodyOf({ method, binding, template }: Route, schemas: Schemas): JsonSchema | undefined {
+function requestBodyOf(route: Route, schemas: Schemas): JsonSchema | undefined {
+  const { method, binding, template } = route;
   if (method.isClientStream) {
-    // OpenAPI 3.1: a body of raw bytes has no schema.
-    return { description: 'The file itself.', required: true, content: { 'application/octet-stream': {} } };
+    return {
+      description: 'The file itself; or a form of what could be in the query, and the file after it.',
+      required: true,
+      // OpenAPI 3.1: a body of raw bytes has no schema.
+      content: { [FILE_TYPE]: {}, [FORM_TYPE]: { schema: formOf(route, schemas) } },
+    };
   }
   if (binding.body !== '*') {
     const field = method.requestType.fields[binding.body];
@@ -115,6 +121,14 @@ function requestBodyOf({ method, binding, template }: Route, schemas: Schemas): 
   const inPath = new Set(template.variables.map(({ field }) => field));
   if (method.requestType.fieldsArray.every((field) => inPath.has(field.name))) return undefined;
   return { content: { 'application/json': { schema: schemas.without(method.requestType, inPath) } } };
+}
+
+function formOf({ method, transcoder }: Route, schemas: Schemas): JsonSchema {
+  const fields = queryFields(method.requestType, transcoder.taken).map(
+    ({ name, field }) => [name, schemas.field(field, 'request')] as const,
+  );
+  const file = { type: 'string', format: 'binary', description: 'The last part.' };
+  return { type: 'object', required: ['file'], properties: { ...Object.fromEntries(fields), file } };
 }
 
 function pathParameters(route: Route, schemas: Schemas): JsonSchema[] {

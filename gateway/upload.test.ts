@@ -65,6 +65,97 @@ test('a file of another type, a wrong query or a missing token is refused before
   assert.deepEqual(world.asked, []);
 });
 
+function form(parts: readonly (readonly [string, string | Blob])[]): FormData {
+  const made = new FormData();
+  for (const [name, value] of parts) {
+    if (typeof value === 'string') made.append(name, value);
+    else made.append(name, value, 'scan.pdf');
+  }
+  return made;
+}
+
+function postForm(
+  token: string,
+  body: RequestInit['body'],
+  headers: Record<string, string> = {},
+): RequestInit {
+  return { method: 'POST', body, headers: { authorization: `Bearer ${token}`, ...headers } };
+}
+
+test('a browser sends a form: fields first, then the file, large or empty', async () => {
+  await using world = await startWorld({ [SCAN]: readAll });
+  const token = await world.token();
+  const url = `${world.url}/v1/books/dune/scan`;
+  for (const size of [5 * MIB, 1, 0]) {
+    const parts = form([
+      ['pages', '3'],
+      ['file', new Blob([randomBytes(size)])],
+    ]);
+    const response = await fetch(url, postForm(token, parts, { accept: 'application/x-ndjson' }));
+    assert.equal(response.status, 200);
+    const lines = (await response.text()).trim().split('\n');
+    const last = JSON.parse(lines.at(-1) ?? '') as { bytes: number; book: Record<string, unknown> };
+    assert.deepEqual([last.bytes, last.book.name, last.book.pages, last.book.price], [size, 'dune', 3, 0]);
+  }
+});
+
+test('a form that is not one, without a file or with wrong fields says so, and nothing is passed on', async () => {
+  await using world = await startWorld({ [SCAN]: readAll });
+  const token = await world.token();
+  const url = `${world.url}/v1/books/dune/scan`;
+  const file = new Blob(['a scan']);
+  const refusal = async (init: RequestInit) => {
+    const response = await fetch(url, init);
+    assert.equal(response.status, 400);
+    return (await response.json()) as { reason: string; error: string; details: { field: string }[] };
+  };
+  const fieldsOf = async (init: RequestInit) => (await refusal(init)).details.map(({ field }) => field);
+  assert.deepEqual(await fieldsOf(postForm(token, form([['pages', '3']]))), ['file']);
+  const wrong = form([
+    ['pages', 'many'],
+    ['colour', 'red'],
+    ['file', file],
+  ]);
+  assert.deepEqual((await fieldsOf(postForm(token, wrong))).sort(), ['colour', 'pages']);
+  const long = form([
+    ['pages', '1'.repeat(70_000)],
+    ['file', file],
+  ]);
+  assert.deepEqual(await fieldsOf(postForm(token, long)), ['pages']);
+  for (const [type, body] of [
+    ['multipart/form-data', 'no boundary'],
+    ['multipart/form-data; boundary=x', 'no parts'],
+    ['multipart/form-data; boundary=x', '--x\r\nContent-Disposition: form-data; name="pages"\r\n\r\n3'],
+  ] as const) {
+    const { reason, error } = await refusal(postForm(token, body, { 'content-type': type }));
+    assert.equal(reason, 'MALFORMED_FORM', error);
+  }
+  assert.deepEqual(world.asked, []);
+});
+
+test('what comes after the file of a form, or a form that breaks off in it, ends the call', async () => {
+  await using world = await startWorld({ [SCAN]: readAll });
+  const token = await world.token();
+  const url = `${world.url}/v1/books/dune/scan`;
+  const file = new Blob(['a scan']);
+  const late = form([
+    ['file', file],
+    ['pages', '3'],
+    ['file', file],
+  ]);
+  const answer = await fetch(url, postForm(token, late));
+  assert.equal(answer.status, 400);
+  const { details } = (await answer.json()) as { details: { field: string; message: string }[] };
+  assert.deepEqual(
+    details.map(({ field, message }) => `${field} ${message}`),
+    ['pages must come before the file', 'file must be one file'],
+  );
+  const broken = await fetch(url, postForm(token, `${FORM_HEAD}half a sc`, FORM));
+  assert.equal(broken.status, 400);
+  assert.equal(((await broken.json()) as { reason: string }).reason, 'MALFORMED_FORM');
+  await eventually('the service hears of both', () => world.asked.every(({ signal }) => signal.aborted));
+});
+
 test('a service that refuses in the middle is heard although the client still sends', async () => {
   const refuse = async function* ({ requests }: Asked): AsyncGenerator<Message> {
     for await (const message of requests) {
@@ -74,48 +165,63 @@ test('a service that refuses in the middle is heard although the client still se
     throw new Failure({ code: 'RESOURCE_EXHAUSTED', reason: 'QUOTA_EXCEEDED', message: 'No room' });
   };
   await using world = await startWorld({ [SCAN]: refuse });
-  const init = post(await world.token(), randomBytes(32 * MIB));
-  const response = await fetch(`${world.url}/v1/books/dune/scan`, init);
-  assert.equal(response.status, 429);
-  assert.equal(((await response.json()) as { reason: string }).reason, 'QUOTA_EXCEEDED');
+  const token = await world.token();
+  const bytes = randomBytes(32 * MIB);
+  for (const init of [post(token, bytes), postForm(token, form([['file', new Blob([bytes])]]))]) {
+    const response = await fetch(`${world.url}/v1/books/dune/scan`, init);
+    assert.equal(response.status, 429);
+    assert.equal(((await response.json()) as { reason: string }).reason, 'QUOTA_EXCEEDED');
+  }
 });
 
-test('a service that reads nothing holds the sender back', async () => {
-  let go = () => {};
-  const wait = new Promise<void>((resolve) => {
-    go = resolve;
-  });
-  await using world = await startWorld({
-    [SCAN]: async function* (asked) {
-      await wait;
-      yield* readAll(asked);
-    },
-  });
-  let offered = 0;
-  const body = new ReadableStream<Uint8Array>(
-    {
-      pull(controller) {
-        if (offered === 64) return controller.close();
-        offered += 1;
-        controller.enqueue(randomBytes(MIB));
+const FORM = { 'content-type': 'multipart/form-data; boundary=x' };
+const FORM_HEAD = '--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n';
+
+for (const kind of ['body', 'form'] as const) {
+  test(`a service that reads nothing holds the sender of a ${kind} back`, async () => {
+    let go = () => {};
+    const wait = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    await using world = await startWorld({
+      [SCAN]: async function* (asked) {
+        await wait;
+        yield* readAll(asked);
       },
-    },
-    { highWaterMark: 1 },
-  );
-  const init = { ...post(await world.token(), body), duplex: 'half' as const };
-  const answer = fetch(`${world.url}/v1/books/dune/scan`, init);
-  let before = -1;
-  let stillFor = 0;
-  await eventually('the sender waits', () => {
-    stillFor = offered > 0 && offered === before ? stillFor + 1 : 0;
-    before = offered;
-    return stillFor >= 20;
+    });
+    let offered = 0;
+    const isForm = kind === 'form';
+    const body = new ReadableStream<Uint8Array>(
+      {
+        start(controller) {
+          if (isForm) controller.enqueue(Buffer.from(FORM_HEAD));
+        },
+        pull(controller) {
+          if (offered < 64) {
+            offered += 1;
+            return controller.enqueue(randomBytes(MIB));
+          }
+          if (isForm) controller.enqueue(Buffer.from('\r\n--x--\r\n'));
+          controller.close();
+        },
+      },
+      { highWaterMark: 1 },
+    );
+    const init = { ...post(await world.token(), body, isForm ? FORM : {}), duplex: 'half' as const };
+    const answer = fetch(`${world.url}/v1/books/dune/scan`, init);
+    let before = -1;
+    let stillFor = 0;
+    await eventually('the sender waits', () => {
+      stillFor = offered > 0 && offered === before ? stillFor + 1 : 0;
+      before = offered;
+      return stillFor >= 20;
+    });
+    assert(offered < 32, `${offered} MiB were taken by nobody`);
+    go();
+    assert.equal((await answer).status, 201);
+    assert.equal(offered, 64);
   });
-  assert(offered < 32, `${offered} MiB were taken by nobody`);
-  go();
-  assert.equal((await answer).status, 201);
-  assert.equal(offered, 64);
-});
+}
 
 test('a client that leaves in the middle ends the call', async () => {
   let begun = 0;
@@ -140,7 +246,11 @@ test('the documentation says that the body is a file', async () => {
   type Document = { paths: Record<string, Record<string, Record<string, Record<string, unknown>>>> };
   const { paths } = (await (await fetch(`${world.url}/openapi.json`)).json()) as Document;
   const operation = paths['/v1/books/{name}/scan']?.post;
-  assert.deepEqual(Object.keys(operation?.requestBody?.content ?? {}), ['application/octet-stream']);
+  const content = operation?.requestBody?.content ?? {};
+  assert.deepEqual(Object.keys(content), ['application/octet-stream', 'multipart/form-data']);
+  const { schema } =
+    (content as Record<string, { schema?: { properties: object } }>)['multipart/form-data'] ?? {};
+  assert.deepEqual(Object.keys(schema?.properties ?? {}).sort(), ['content_length', 'file', 'pages']);
   const parameters = (operation?.parameters ?? []) as unknown as { name: string; in: string }[];
   const query = parameters.filter((one) => one.in === 'query');
   assert.deepEqual(query.map(({ name }) => name).sort(), ['content_length', 'pages']);

@@ -33,6 +33,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
 /** Where each npm package may be imported. A package that is not here may be imported nowhere. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@bufbuild/protobuf': ['proto/gen', 'common/reflection.ts'],
+  '@fastify/busboy': ['gateway/upload-form.ts'],
   '@fastify/cors': ['gateway'],
   '@fastify/helmet': ['gateway'],
   '@fastify/rate-limit': ['gateway'],

@@ -23,7 +23,7 @@ async function named(name: string) {
 
 const sha512 = (bytes: Buffer) => createHash('sha512').update(bytes).digest('hex');
 
-test('an upload over REST is the file as the body and the rest as the query', async () => {
+test('an upload over REST is the file as the body and the rest as the query, or a form of both', async () => {
   const owner = await contract.user();
   const gateway = await startGateway(
     {
@@ -68,11 +68,25 @@ test('an upload over REST is the file as the body and the rest as the query', as
     const first = JSON.parse(progress[0] ?? '');
     assert.deepEqual([first.bytes_sent, first.bytes_total, first.image], [0, bytes.length, null]);
     assert.equal(JSON.parse(progress.at(-1) ?? '').image.hash_value, sha512(bytes));
+    const form = new FormData();
+    for (const [field, value] of query) form.append(field, value);
+    form.append('properties', 'os_distro=debian');
+    form.append('properties', 'os_version=12');
+    form.append('file', new Blob([bytes]), 'disk.qcow2');
+    const formed = await fetch(`${gateway.url}/api/openstack/images`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${owner.options.token}` },
+      body: form,
+    });
+    assert.equal(formed.status, 201, await formed.clone().text());
+    const second = (await formed.json()) as Record<string, unknown>;
+    assert.deepEqual([second.name, second.size, second.hash_value], [name, bytes.length, sha512(bytes)]);
+    assert.deepEqual(second.properties, { os_distro: 'debian', os_version: '12' });
     query.set('sha512', sha512(Buffer.from('other')));
     const wrong = await send('application/json');
     assert.equal(wrong.status, 400);
     assert.equal(((await wrong.json()) as { reason: string }).reason, 'CHECKSUM_MISMATCH');
-    assert.equal((await named(name)).length, 2);
+    assert.equal((await named(name)).length, 3);
   } finally {
     await gateway.close();
   }

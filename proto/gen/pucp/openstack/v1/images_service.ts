@@ -1090,8 +1090,9 @@ export const ImagesServiceService = {
    * `image`, comes when the image is active and its checksums are those of what was sent. A broken, refused or cancelled
    * upload leaves no image behind.
    * Over REST the body is the file itself (`curl --data-binary @file`, type application/octet-stream) and the rest goes into
-   * the query; the answer is the image, or the progress too for a client that accepts application/x-ndjson or
-   * text/event-stream.
+   * the query; or it is a form as browsers send it (`curl -F name=x -F disk_format=qcow2 -F file=@x.qcow2`, type
+   * multipart/form-data) with the file after all fields. The answer is the image, or the progress too for a client that
+   * accepts application/x-ndjson or text/event-stream.
    * Errors: INVALID_ARGUMENT, also if a checksum is not the one given, PERMISSION_DENIED for a visibility that only admins
    * give, RESOURCE_EXHAUSTED over quota, DATA_LOSS if the cloud holds something else than was sent.
    */
@@ -1141,8 +1142,9 @@ export interface ImagesServiceServer extends UntypedServiceImplementation {
    * `image`, comes when the image is active and its checksums are those of what was sent. A broken, refused or cancelled
    * upload leaves no image behind.
    * Over REST the body is the file itself (`curl --data-binary @file`, type application/octet-stream) and the rest goes into
-   * the query; the answer is the image, or the progress too for a client that accepts application/x-ndjson or
-   * text/event-stream.
+   * the query; or it is a form as browsers send it (`curl -F name=x -F disk_format=qcow2 -F file=@x.qcow2`, type
+   * multipart/form-data) with the file after all fields. The answer is the image, or the progress too for a client that
+   * accepts application/x-ndjson or text/event-stream.
    * Errors: INVALID_ARGUMENT, also if a checksum is not the one given, PERMISSION_DENIED for a visibility that only admins
    * give, RESOURCE_EXHAUSTED over quota, DATA_LOSS if the cloud holds something else than was sent.
    */
@@ -1182,8 +1184,9 @@ export interface ImagesServiceClient extends Client {
    * `image`, comes when the image is active and its checksums are those of what was sent. A broken, refused or cancelled
    * upload leaves no image behind.
    * Over REST the body is the file itself (`curl --data-binary @file`, type application/octet-stream) and the rest goes into
-   * the query; the answer is the image, or the progress too for a client that accepts application/x-ndjson or
-   * text/event-stream.
+   * the query; or it is a form as browsers send it (`curl -F name=x -F disk_format=qcow2 -F file=@x.qcow2`, type
+   * multipart/form-data) with the file after all fields. The answer is the image, or the progress too for a client that
+   * accepts application/x-ndjson or text/event-stream.
    * Errors: INVALID_ARGUMENT, also if a checksum is not the one given, PERMISSION_DENIED for a visibility that only admins
    * give, RESOURCE_EXHAUSTED over quota, DATA_LOSS if the cloud holds something else than was sent.
    */
