@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { Failure } from '#common/errors.ts';
-import { cloudSettings, readConfig } from './config.ts';
+import { cloudSettings } from './cloud-config.ts';
+import { readConfig } from './config.ts';
 
 const nowhere = { workingFolder: '/nowhere', homeFolder: '/nowhere' };
 const usable = {

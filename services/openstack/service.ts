@@ -34,8 +34,9 @@ import {
 import { createCloud } from './api/cloud.ts';
 import type { KeystoneProject } from './api/keystone.ts';
 import { createCatalog } from './catalog.ts';
+import { cloudSettings } from './cloud-config.ts';
 import { observeCloud } from './cloud-metrics.ts';
-import { cloudSettings, type OpenstackConfig } from './config.ts';
+import type { OpenstackConfig } from './config.ts';
 import { createDriver, validateSpec } from './driver.ts';
 import { createFences } from './fences.ts';
 import { openstackHandlers } from './handlers/all.ts';

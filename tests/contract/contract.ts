@@ -17,7 +17,8 @@ import {
 import { startSandbox } from '../../sandbox/openstack/server.ts';
 import { type Cloud, createCloud } from '../../services/openstack/api/cloud.ts';
 import type { CallContext } from '../../services/openstack/api/settings.ts';
-import { cloudSettings, type OpenstackConfig, readConfig } from '../../services/openstack/config.ts';
+import { cloudSettings } from '../../services/openstack/cloud-config.ts';
+import { type OpenstackConfig, readConfig } from '../../services/openstack/config.ts';
 import { removeProject } from '../../services/openstack/project-contents.ts';
 import { emptyProject } from '../../services/openstack/project-emptying.ts';
 import { startOpenstack } from '../../services/openstack/service.ts';

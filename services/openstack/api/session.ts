@@ -3,7 +3,7 @@
 
 import { Failure } from '#common/errors.ts';
 import { type Catalog, identityUrl, parseCatalog } from './catalog.ts';
-import type { CallContext, CloudSettings } from './settings.ts';
+import type { CallContext, CloudSettings, PasswordAuth } from './settings.ts';
 import { createSingleFlight } from './single-flight.ts';
 import { garbage, header, type Wire, type WireAnswer } from './wire.ts';
 
@@ -66,7 +66,7 @@ export function createSession(options: SessionOptions): Session {
     const url = `${identityUrl(settings.authUrl)}/auth/tokens`;
     const base = { service: 'keystone', url, route: '/auth/tokens', what: whatFor(scope) } as const;
     // A token without a project to rescope it to is used as it is: Keystone only says what it stands for.
-    const asIs = auth.type === 'token' && scope === 'home' && settings.projectName === undefined;
+    const asIs = auth.type === 'token' && scope === 'home' && homeScope(settings) === undefined;
     try {
       const answer = asIs
         ? await wire.send(
@@ -143,22 +143,39 @@ function authBody(settings: CloudSettings, scope: Scope): unknown {
       : {
           methods: ['password'],
           password: {
-            user: { name: auth.username, password: auth.password, domain: { name: auth.userDomainName } },
+            user: { ...userOf(auth), password: auth.password },
           },
         };
   const wanted = scopeOf(settings, scope);
   return wanted === undefined ? { identity } : { identity, scope: wanted };
 }
 
+function userOf({ userId, username, userDomainId, userDomainName }: PasswordAuth) {
+  return userId ? { id: userId } : { name: username, domain: named(userDomainId, userDomainName) };
+}
+
+function named(id: string | undefined, name: string): { id: string } | { name: string } {
+  return id ? { id } : { name };
+}
+
 function scopeOf(settings: CloudSettings, scope: Scope): unknown {
-  if (scope !== 'home') {
-    if ('projectId' in scope) return { project: { id: scope.projectId } };
-    return 'domainId' in scope ? { domain: { id: scope.domainId } } : { system: { all: true } };
+  if (scope === 'home') return homeScope(settings);
+  if ('projectId' in scope) return { project: { id: scope.projectId } };
+  return 'domainId' in scope ? { domain: { id: scope.domainId } } : { system: { all: true } };
+}
+
+/** None leaves it to Keystone: the user's default project, or a token of no scope. */
+function homeScope(settings: CloudSettings): unknown {
+  const { homeScope: home, projectId, projectName, projectDomainId, projectDomainName, auth } = settings;
+  if (home !== undefined) {
+    if ('system' in home) return { system: { all: true } };
+    return { domain: 'domainId' in home ? { id: home.domainId } : { name: home.domainName } };
   }
-  if (settings.projectName === undefined || settings.projectName === '') return undefined;
-  const fallback = settings.auth.type === 'password' ? settings.auth.userDomainName : 'Default';
+  if (projectId) return { project: { id: projectId } };
+  if (!projectName) return undefined;
+  const fallback = auth.type === 'password' ? auth.userDomainName : 'Default';
   return {
-    project: { name: settings.projectName, domain: { name: settings.projectDomainName ?? fallback } },
+    project: { name: projectName, domain: named(projectDomainId, projectDomainName ?? fallback) },
   };
 }
 

@@ -16,8 +16,11 @@ export const SERVICE_TITLES = {
 export type PasswordAuth = {
   readonly type: 'password';
   readonly username: string;
+  /** Ids go before names, here and below. */
+  readonly userId?: string | undefined;
   readonly password: string;
   readonly userDomainName: string;
+  readonly userDomainId?: string | undefined;
 };
 /** A token someone else obtained. It cannot be renewed with a password: when it ends, so does the access. */
 export type TokenAuth = { readonly type: 'token'; readonly token: string };
@@ -34,7 +37,15 @@ export type CloudSettings = {
   readonly auth: PasswordAuth | TokenAuth | ApplicationCredentialAuth;
   /** The home project: where administrative calls are made from. */
   readonly projectName?: string | undefined;
+  readonly projectId?: string | undefined;
   readonly projectDomainName?: string | undefined;
+  readonly projectDomainId?: string | undefined;
+  /** A home that is no project. */
+  readonly homeScope?:
+    | { readonly domainId: string }
+    | { readonly domainName: string }
+    | { readonly system: true }
+    | undefined;
   /** Any region, if empty. */
   readonly regionName?: string | undefined;
   readonly interface: 'public' | 'internal' | 'admin';
@@ -50,7 +61,7 @@ export type CloudSettings = {
   /** Requests under way at once, over all services of the cloud. */
   readonly maxConnections: number;
   /** A fixed address per service, before the catalog's; `{project_id}` stands for the project. */
-  readonly endpointOverrides?: Readonly<Partial<Record<ServiceName, string>>> | undefined;
+  readonly endpointOverrides?: Readonly<Partial<Record<ServiceName, string | undefined>>> | undefined;
   /** The largest answer read, in bytes; 64 MiB if not set. */
   readonly maxResponseBytes?: number | undefined;
   /** Calls within ten seconds, or failures in a row, before a breaker may open (5), and how long it then stays open (15 s). */

@@ -11,7 +11,8 @@ import { Power, Resource } from '#proto/pucp/driver/v1/resource.ts';
 import { type Sandbox, startSandbox } from '../../../sandbox/openstack/server.ts';
 import { type Cloud, createCloud, type ProjectClients } from '../api/cloud.ts';
 import { createCatalog } from '../catalog.ts';
-import { cloudSettings, readConfig } from '../config.ts';
+import { cloudSettings } from '../cloud-config.ts';
+import { readConfig } from '../config.ts';
 import type { DriverDeps } from '../driver.ts';
 import { createSliceWorker } from '../slice-work.ts';
 
