@@ -189,7 +189,7 @@ test('every mistake is told at once, before anything is made', async () => {
       minDisk: -1,
       minRam: -1,
       md5: 'xyz',
-      properties: ['nonsense', 'owner=me'],
+      properties: ['nonsense', 'owner=me', 'block_device_mapping=[]'],
     }),
   );
   assert.equal(failure.code, 'INVALID_ARGUMENT');
@@ -200,6 +200,7 @@ test('every mistake is told at once, before anything is made', async () => {
     'min_disk',
     'min_ram',
     'name',
+    'properties.block_device_mapping',
     'properties.owner',
     'properties[0]',
     'visibility',

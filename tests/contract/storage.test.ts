@@ -107,6 +107,20 @@ test('a volume grows, never shrinks, and asking again for the size it has change
   assert.equal(tooLarge.reason, 'QUOTA_EXCEEDED');
 });
 
+test('a volume grows while a server has it', async () => {
+  const { options } = owner;
+  const volume = await makeVolume();
+  const instanceId = await makeServer(undefined);
+  await contract.client.attachVolume({ id: volume.id, instanceId, device: '' }, options);
+  await reach(volume.id, 'in-use');
+  await storage.extendVolume({ id: volume.id, sizeGib: 2 }, options);
+  await until(async () => {
+    const { sizeGib, status } = await storage.getVolume({ id: volume.id }, options);
+    return sizeGib === 2 && status === 'in-use';
+  }, 'the volume has grown');
+  await removeServer(instanceId);
+});
+
 test('a snapshot is taken, listed, renamed, made into a volume, and removed', async () => {
   const { client } = contract;
   const { options } = owner;
@@ -168,7 +182,7 @@ test('types of volumes are listed, and one of them is the default', async () => 
   assert.equal(volumeTypes.filter(({ isDefault }) => isDefault).length, 1);
 });
 
-async function makeServer(bootVolume: Partial<BootVolume>, imageId = 'cirros'): Promise<string> {
+async function makeServer(bootVolume: Partial<BootVolume> | undefined, imageId = 'cirros'): Promise<string> {
   const request = CreateInstanceRequest.fromPartial({
     instanceName: contract.name('booted'),
     imageId,

@@ -2,6 +2,7 @@
 // Volumes are attached through Nova. Reference: https://docs.openstack.org/api-ref/block-storage/v3/
 
 import { createSnapshots } from './cinder-snapshots.ts';
+import type { Feature } from './microversions.ts';
 import type { QuotaUse } from './nova.ts';
 import type { Page, PageQuery } from './pages.ts';
 import { path } from './path.ts';
@@ -61,6 +62,8 @@ export type VolumeQuotas = {
 };
 export type VolumeQuotaUse = { readonly [K in keyof VolumeQuotas]: QuotaUse };
 
+const EXTEND_IN_USE: Feature = { name: 'growing of attached volumes', version: '3.42', release: 'Pike' };
+
 export type Cinder = ReturnType<typeof createCinder>;
 
 export function createCinder(client: ServiceClient) {
@@ -119,15 +122,11 @@ export function createCinder(client: ServiceClient) {
 
     /** Accepted, not done. ABORTED unless it is available. */
     extendVolume: (id: string, sizeGib: number, context: CallContext) =>
-      client.send(
-        {
-          method: 'POST',
-          path: path`/volumes/${id}/action`,
-          json: { 'os-extend': { new_size: sizeGib } },
-          what: `extend volume ${id}`,
-        },
-        context,
-      ),
+      client.send(extension(id, sizeGib), context),
+
+    /** The same of one that is in use: its server sees it grow. ABORTED in any other state. */
+    extendAttachedVolume: (id: string, sizeGib: number, context: CallContext) =>
+      client.send({ ...extension(id, sizeGib), feature: EXTEND_IN_USE }, context),
 
     getQuotas: (projectId: string, context: CallContext) =>
       client.item<VolumeQuotas>(
@@ -171,6 +170,15 @@ export function createCinder(client: ServiceClient) {
         context,
       ),
   };
+}
+
+function extension(id: string, sizeGib: number) {
+  return {
+    method: 'POST',
+    path: path`/volumes/${id}/action`,
+    json: { 'os-extend': { new_size: sizeGib } },
+    what: `extend volume ${id}`,
+  } as const;
 }
 
 function volumeList({ name, status, metadata, allProjects, projectId }: VolumeFilter) {

@@ -8,15 +8,17 @@ import { OWNER_MARK, ownerMarkOf } from '../marks.ts';
 import { aliasesOf } from '../names.ts';
 import { callContext, type Deps, findReachable, utc } from './deps.ts';
 
-/** Fields that Glance gives every image; whatever else it shows is a property. */
+/** What is Glance's or Nova's own; whatever else an image has is a property. */
 const OWN_FIELDS: ReadonlySet<string> = new Set([
   ...['id', 'name', 'status', 'visibility', 'owner', 'size', 'virtual_size', 'min_disk', 'min_ram'],
   ...['disk_format', 'container_format', 'os_hidden', 'created_at', 'updated_at', 'tags', 'protected'],
   ...['checksum', 'os_hash_algo', 'os_hash_value', 'self', 'file', 'schema', 'stores', 'locations'],
   ...['direct_url', 'os_glance_failed_import', 'os_glance_importing_to_stores'],
+  // What Nova reads from an image as the disks to boot with.
+  ...['block_device_mapping', 'bdm_v2', 'mappings'],
 ]);
 
-/** Whether a property of this name would be a field of Glance's or a mark of ours. */
+/** Whether a property of this name would be a field of Glance's or Nova's, or a mark of ours. */
 export function isReserved(property: string): boolean {
   return OWN_FIELDS.has(property) || property === OWNER_MARK || property.startsWith('os_glance');
 }

@@ -28,8 +28,6 @@ type ChangeHandlers = Pick<
 // Nova's limits, and Glance's for an image's name.
 const MAX_NAME = 255;
 const MAX_PROPERTIES = 100;
-/** What Nova reads from an image as the disks to boot with. */
-const DEVICE_MAPS: readonly string[] = ['block_device_mapping', 'bdm_v2', 'mappings'];
 const USUAL_LINES = 100;
 const MAX_LINES = 10_000;
 
@@ -133,7 +131,7 @@ function* checkName(field: string, name: string): Generator<FieldViolation> {
 function* checkProperties(metadata: Readonly<Record<string, string>>): Generator<FieldViolation> {
   yield* checkMetadata(metadata, MAX_PROPERTIES);
   for (const key of Object.keys(metadata)) {
-    if (!isReserved(key) && !DEVICE_MAPS.includes(key)) continue;
+    if (!isReserved(key)) continue;
     yield { field: `metadata[${key}]`, message: `"${key}" is not a name for a property: choose another` };
   }
 }

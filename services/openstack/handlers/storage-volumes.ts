@@ -41,11 +41,18 @@ export function storageVolumeHandlers(deps: Deps): StorageVolumeHandlers {
         throw invalid([{ field: 'size_gib', message }]);
       }
       if (sizeGib === volume.size) return volumeView(volume);
-      if (volume.attachments.length > 0) throw volumeBusy(volume, 'detach it first');
-      if (volume.status !== 'available') throw volumeBusy(volume, 'only an available volume can grow');
+      const isAttached = volume.status === 'in-use';
+      if (!isAttached && volume.status !== 'available') {
+        throw volumeBusy(volume, 'only an available one, or one in use, can grow: wait until it is');
+      }
       const within = callContext(context);
       const { cinder } = await tenancy.clientsFor(projectOf(volume), within);
-      await cinder.extendVolume(id, sizeGib, within);
+      const extend = isAttached ? cinder.extendAttachedVolume : cinder.extendVolume;
+      await extend(id, sizeGib, within).catch((error: unknown) => {
+        throw isTooOld(error)
+          ? volumeBusy(volume, 'this cloud cannot grow it in a server: detach it first')
+          : error;
+      });
       return volumeView(await find(id, context));
     },
   };
@@ -60,6 +67,10 @@ export function volumeFinder({ cloud, tenancy }: Pick<Deps, 'cloud' | 'tenancy'>
       find: () => cinder.getVolume(id, callContext(context)),
       owned: (volume) => ({ projectId: projectOf(volume), ownerMark: ownerMarkOf(volume) }),
     });
+}
+
+function isTooOld(error: unknown): boolean {
+  return error instanceof Failure && error.reason === 'MICROVERSION_UNSUPPORTED';
 }
 
 /** Cinder's limits of what people write. */

@@ -1283,8 +1283,9 @@ export const StorageServiceService = {
     responseDeserialize: (value: Buffer): Volume => Volume.decode(value),
   },
   /**
-   * Asks Cinder to enlarge a volume and returns at once; its status is extending until it has grown. One of that size
-   * stays as it is. Errors: INVALID_ARGUMENT if it would shrink, NOT_FOUND, ABORTED while it is attached or busy,
+   * Asks Cinder to enlarge a volume and returns at once; its status is extending until it has grown. A server that has it
+   * sees it grow, where the cloud can do that (Cinder 3.42, since Pike). One of that size stays as it is. Errors:
+   * INVALID_ARGUMENT if it would shrink, NOT_FOUND, ABORTED while it is busy, or attached where the cloud is too old,
    * RESOURCE_EXHAUSTED over quota.
    */
   extendVolume: {
@@ -1377,8 +1378,9 @@ export interface StorageServiceServer extends UntypedServiceImplementation {
   /** Changes a volume's name or description; what is not set stays as it is. Errors: INVALID_ARGUMENT, NOT_FOUND. */
   updateVolume: handleUnaryCall<UpdateVolumeRequest, Volume>;
   /**
-   * Asks Cinder to enlarge a volume and returns at once; its status is extending until it has grown. One of that size
-   * stays as it is. Errors: INVALID_ARGUMENT if it would shrink, NOT_FOUND, ABORTED while it is attached or busy,
+   * Asks Cinder to enlarge a volume and returns at once; its status is extending until it has grown. A server that has it
+   * sees it grow, where the cloud can do that (Cinder 3.42, since Pike). One of that size stays as it is. Errors:
+   * INVALID_ARGUMENT if it would shrink, NOT_FOUND, ABORTED while it is busy, or attached where the cloud is too old,
    * RESOURCE_EXHAUSTED over quota.
    */
   extendVolume: handleUnaryCall<ExtendVolumeRequest, Volume>;
@@ -1434,8 +1436,9 @@ export interface StorageServiceClient extends Client {
     callback: (error: ServiceError | null, response: Volume) => void,
   ): ClientUnaryCall;
   /**
-   * Asks Cinder to enlarge a volume and returns at once; its status is extending until it has grown. One of that size
-   * stays as it is. Errors: INVALID_ARGUMENT if it would shrink, NOT_FOUND, ABORTED while it is attached or busy,
+   * Asks Cinder to enlarge a volume and returns at once; its status is extending until it has grown. A server that has it
+   * sees it grow, where the cloud can do that (Cinder 3.42, since Pike). One of that size stays as it is. Errors:
+   * INVALID_ARGUMENT if it would shrink, NOT_FOUND, ABORTED while it is busy, or attached where the cloud is too old,
    * RESOURCE_EXHAUSTED over quota.
    */
   extendVolume(
