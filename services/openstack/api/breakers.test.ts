@@ -29,6 +29,7 @@ for (const [what, reply] of [
     assert.equal(failure?.reason, 'CIRCUIT_OPEN');
     assert.ok((failure?.retryAfterS ?? 0) > 0);
     assert.match(failure?.message ?? '', /Cinder/);
+    assert.equal(failure?.metadata.circuit, `${new URL(fake.url).host}/RegionOne/cinder`);
     assert.equal(fake.requests.length, asked);
     assert.deepEqual(await fake.cloud.project('home').nova.listFlavors(context()), []);
     assert.equal(fake.cloud.breakers().nova, 'closed');

@@ -63,6 +63,26 @@ test('the wanted region and interface are chosen among several', () => {
   assert.equal(choose('neutron', catalog), 'http://right/v2.0');
 });
 
+test('a region is found by its name and by its id, and the first of several addresses is taken', () => {
+  for (const one of [
+    { region: 'RegionOne', region_id: 'r1' },
+    { region: 'The first', region_id: 'RegionOne' },
+    { region_id: 'RegionOne' },
+    { region: 'RegionOne' },
+  ]) {
+    const endpoints = ['http://first', 'http://second'].map((url) => ({ interface: 'public', ...one, url }));
+    assert.equal(choose('neutron', parseCatalog([{ type: 'network', endpoints }])), 'http://first/v2.0');
+  }
+});
+
+test('every official type of block storage is known, the current one first', () => {
+  for (const type of ['block-storage', 'volumev3', 'block-store', 'volume']) {
+    assert.equal(choose('cinder', catalogOf(type, `http://${type}`)), `http://${type}/v3/p1`);
+  }
+  const both = [...catalogOf('volume', 'http://old/v2'), ...catalogOf('volumev3', 'http://new/v3')];
+  assert.equal(choose('cinder', both), 'http://new/v3/p1');
+});
+
 test('an override goes before the catalog and may name the project', () => {
   const overrides = { cinder: 'http://mine/v3/%(project_id)s', neutron: 'http://mine:1/net/' };
   assert.equal(choose('cinder', [], overrides), 'http://mine/v3/p1');

@@ -4,7 +4,12 @@
 import { Failure } from '#common/errors.ts';
 import { type CloudSettings, SERVICE_TITLES, type ServiceName } from './settings.ts';
 
-export type Endpoint = { readonly interface: string; readonly region: string; readonly url: string };
+export type Endpoint = {
+  readonly interface: string;
+  readonly region: string;
+  readonly regionId: string;
+  readonly url: string;
+};
 export type Catalog = readonly { readonly type: string; readonly endpoints: readonly Endpoint[] }[];
 
 /** The first type that the catalog has is taken. */
@@ -26,6 +31,7 @@ export function parseCatalog(value: unknown): Catalog {
         // v2-era catalogs wrote "publicURL".
         interface: String(one.interface ?? '').replace(/URL$/, ''),
         region: String(one.region ?? one.region_id ?? ''),
+        regionId: String(one.region_id ?? one.region ?? ''),
         url: String(one.url ?? ''),
       }))
       .filter((one) => one.url !== ''),
@@ -61,7 +67,8 @@ function find({ service, catalog, settings }: Omit<EndpointQuery, 'projectId'>):
     const endpoints = catalog.filter((one) => one.type === type).flatMap((one) => one.endpoints);
     const match = endpoints.find(
       (one) =>
-        one.interface === settings.interface && (!settings.regionName || one.region === settings.regionName),
+        one.interface === settings.interface &&
+        (!settings.regionName || [one.region, one.regionId].includes(settings.regionName)),
     );
     if (match !== undefined) return match.url;
   }

@@ -10,6 +10,10 @@ const ROOT = resolve(import.meta.dirname, '../../..');
 const API = 'services/openstack/api';
 const FILES = {
   session: `${API}/session.test.ts`,
+  credentials: `${API}/credentials.test.ts`,
+  redirects: `${API}/redirects.test.ts`,
+  newborns: `${API}/newborns.test.ts`,
+  secrets: `${API}/secrets.test.ts`,
   request: `${API}/request.test.ts`,
   transport: `${API}/transport.test.ts`,
   limiter: `${API}/limiter.test.ts`,
@@ -20,6 +24,7 @@ const FILES = {
   services: `${API}/services.test.ts`,
   breakers: `${API}/breakers.test.ts`,
   catalog: 'services/openstack/catalog.test.ts',
+  config: 'services/openstack/cloud-config.test.ts',
   kinds: 'services/openstack/kinds/kinds.test.ts',
   failures: 'services/openstack/kinds/failures.test.ts',
   converge: 'engine/converge.test.ts',
@@ -63,17 +68,31 @@ const ITEMS: Readonly<Record<number, Item>> = {
       ['session', 'an application credential is sent without a scope'],
       ['session', 'an application credential is not taken for a project that is not its own'],
       ['session', 'a token given without a project is used as it is'],
+      ['credentials', 'the home is asked for as it was named'],
+      ['credentials', 'a user is named by name and domain, or by id alone'],
+      ['credentials', 'a given token that has ended is told as such after one look'],
+      ['config', 'each way of authenticating is told by its auth_type'],
+      ['config', 'the home is a project by name or id, a domain, the system'],
+      ['config', 'what the client cannot do is refused by its name'],
     ],
     rest: 'OIDC and other federation are not spoken',
   },
   5: {
     what: 'no secret in failures and records',
-    proofs: [['request', 'no token and no password lies in a failure']],
+    proofs: [
+      ['request', 'no token and no password lies in a failure'],
+      ['secrets', 'no password, token, user data or console address is logged'],
+    ],
   },
   6: {
     what: 'endpoints by type, interface, region, override',
     proofs: [
       ['endpoints', 'the wanted region and interface are chosen among several'],
+      [
+        'endpoints',
+        'a region is found by its name and by its id, and the first of several addresses is taken',
+      ],
+      ['endpoints', 'every official type of block storage is known'],
       ['endpoints', 'an override goes before the catalog'],
       ['endpoints', 'a service that is not offered where it is wanted is refused'],
     ],
@@ -84,12 +103,17 @@ const ITEMS: Readonly<Record<number, Item>> = {
       ['endpoints', 'a bare address gets the version its API lies under, and a prefix is kept'],
       ['endpoints', 'versions are told at the root, without the project'],
       ['microversions', 'version documents are read in both forms'],
+      [
+        'microversions',
+        'a version document that gives another host and scheme, as behind a proxy, changes no address',
+      ],
     ],
   },
   8: {
     what: 'microversions per feature, a clear refusal',
     proofs: [
       ['microversions', 'a cloud that is too old for a feature is refused with what it speaks'],
+      ['microversions', 'where a proxy hides the version document the version is sent unasked'],
       ['microversions', 'the version is asked for once and sent with every call that reads its shapes'],
       ['errors', 'Version 2.999 is not supported by the API.'],
     ],
@@ -109,6 +133,8 @@ const ITEMS: Readonly<Record<number, Item>> = {
       ['request', 'a service that asks for much patience is not waited for'],
       ['request', 'a list whose connection is cut is asked for once more and no oftener'],
       ['request', 'Retry-After is read as seconds and as a date'],
+      ['request', 'a time to come again is read by the clock of the cloud'],
+      ['request', 'a creation that is told to come again with ${status} is sent again'],
       ['errors', "['keystone', 498,"],
     ],
   },
@@ -120,12 +146,22 @@ const ITEMS: Readonly<Record<number, Item>> = {
       ['transport', 'what never was sent says so'],
     ],
   },
-  12: { what: 'redirects', proofs: [['request', 'a redirect is not followed, and the token goes nowhere']] },
+  12: {
+    what: 'redirects are followed on the same host with the same method, and nowhere else',
+    proofs: [
+      ['redirects', 'on the same host is followed, token and all'],
+      ['redirects', 'a creation that is redirected with 307 stays a creation'],
+      ['redirects', 'a creation that is redirected with 302 is refused, and never becomes a GET'],
+      ['redirects', 'a redirect to another host is not followed: the token goes nowhere'],
+      ['redirects', 'redirects that lead in a circle are given up'],
+    ],
+  },
   13: {
     what: 'request ids both ways',
     proofs: [
       ['request', 'the request id goes along, and the cloud’s own comes back in records and failures'],
       ['request', 'a request id is what OpenStack takes for one'],
+      ['secrets', 'and both request ids are'],
     ],
   },
   14: {
@@ -265,6 +301,10 @@ const ITEMS: Readonly<Record<number, Item>> = {
     what: 'clocks and lists that lag',
     proofs: [
       ['session', 'a token counts by how long it lives, whatever the cloud’s clock says'],
+      ['credentials', 'what a given token still lives is reckoned by the cloud’s clock'],
+      ['newborns', 'what was just made is found although the next server does not know it yet'],
+      ['newborns', 'what was just made is really deleted, and not taken for gone because a server lags'],
+      ['newborns', 'a lag that does not end is believed after a while'],
       ['converge', 'lists that lag behind make no duplicate'],
     ],
   },

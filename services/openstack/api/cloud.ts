@@ -7,6 +7,7 @@ import { createGlance, type Glance } from './glance.ts';
 import { createKeystone, type Keystone } from './keystone.ts';
 import { createVersionMemory } from './microversions.ts';
 import { createNeutron, type Neutron } from './neutron.ts';
+import { createNewborns } from './newborns.ts';
 import { createNova, type Nova } from './nova.ts';
 import { createServiceClient } from './request.ts';
 import { createSession, type Scope } from './session.ts';
@@ -82,12 +83,13 @@ export function createCloud(settings: CloudSettings, deps: WireDeps): Cloud {
     glance: createVersionMemory(),
     cinder: createVersionMemory(),
   } satisfies Record<ServiceName, unknown>;
+  const newborns = createNewborns();
   const projects = new Map<string, ProjectClients>();
 
   function createProject(scope: Scope): ProjectClients {
     const session = createSession({ settings, scope, wire, closed: closing.signal, onToken: deps.onToken });
     const client = (service: ServiceName) =>
-      createServiceClient({ service, settings, session, wire, versions: versions[service] });
+      createServiceClient({ service, settings, session, wire, versions: versions[service], newborns });
     return {
       keystone: createKeystone(client('keystone')),
       nova: createNova(client('nova')),

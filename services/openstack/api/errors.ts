@@ -6,7 +6,11 @@ import { type ErrorBody, parseErrorBody } from './error-body.ts';
 import { SERVICE_TITLES, type ServiceName } from './settings.ts';
 
 type Verdict = { readonly code: Code; readonly reason: string; readonly retryable: boolean };
-type Answer = ErrorBody & { readonly service: ServiceName; readonly status: number };
+type Answer = ErrorBody & {
+  readonly service: ServiceName;
+  readonly status: number;
+  readonly retryAfterS: number | undefined;
+};
 type Test = (answer: Answer) => boolean;
 
 const final = (code: Code, reason: string): Verdict => ({ code, reason, retryable: false });
@@ -42,6 +46,11 @@ const RULES: readonly (readonly [Test, Verdict])[] = [
   [says(/quota exceeded|exceeds .*quota|maximum number of .* exceeded/i, 403, 413), QUOTA],
   [status(429, 498), later('UNAVAILABLE', 'CLOUD_RATE_LIMITED')],
   [says(/rate|too many requests/i, 413), later('UNAVAILABLE', 'CLOUD_RATE_LIMITED')],
+  // Of a quota Cinder says Retry-After: 0; whoever names a time means that it passes.
+  [
+    ({ status, retryAfterS = 0 }) => status === 413 && retryAfterS > 0,
+    later('UNAVAILABLE', 'CLOUD_RATE_LIMITED'),
+  ],
   [status(413), QUOTA],
   [type(/^(IpAddressGenerationFailure|ExternalIpAddressExhausted)/), NO_ADDRESSES],
   [says(/no more ip addresses available/i), NO_ADDRESSES],
@@ -78,7 +87,7 @@ const RULES: readonly (readonly [Test, Verdict])[] = [
   [({ status }) => status >= 400, final('INVALID_ARGUMENT', 'CLOUD_REFUSED')],
 ];
 
-/** A redirect: the configured address is not quite the service's, and the token is not sent after it. */
+/** A redirect elsewhere: the address is not quite the service's, and the token is not sent after it. */
 const REDIRECTED = final('FAILED_PRECONDITION', 'CLOUD_REDIRECTED');
 
 export type CloudAnswer = {
@@ -90,21 +99,24 @@ export type CloudAnswer = {
   readonly what: string;
   readonly requestId?: string | undefined;
   readonly retryAfterS?: number | undefined;
+  /** Where a redirect leads. */
+  readonly location?: string | undefined;
 };
 
 /** The Failure for an answer that is not the one wanted. */
 export function cloudFailure(answer: CloudAnswer): Failure {
-  const { service, status, what } = answer;
+  const { service, status, what, retryAfterS, location } = answer;
   const parsed = parseErrorBody(answer.body, answer.contentType);
-  const verdict = RULES.find(([test]) => test({ ...parsed, service, status }))?.[1] ?? REDIRECTED;
+  const verdict =
+    RULES.find(([test]) => test({ ...parsed, service, status, retryAfterS }))?.[1] ?? REDIRECTED;
   const said = parsed.message === '' ? `it answered with status ${status}` : parsed.message;
   return new Failure({
     code: verdict.code,
     reason: verdict.reason,
     retryable: verdict.retryable,
-    message: `${SERVICE_TITLES[service]} could not ${what}: ${advice(verdict.reason, said)}`,
+    message: `${SERVICE_TITLES[service]} could not ${what}: ${advice(verdict.reason, said, location)}`,
     // Cinder says Retry-After: 0 of a quota, which no waiting helps.
-    retryAfterS: verdict.retryable ? answer.retryAfterS : undefined,
+    retryAfterS: verdict.retryable ? retryAfterS : undefined,
     metadata: {
       service,
       status: String(status),
@@ -114,9 +126,14 @@ export function cloudFailure(answer: CloudAnswer): Failure {
   });
 }
 
-function advice(reason: string, said: string): string {
+function advice(reason: string, said: string, location: string | undefined): string {
+  if (reason === 'CLOUD_REDIRECTED') {
+    const where =
+      location !== undefined && URL.canParse(location) ? new URL(location).origin : 'another address';
+    return `it redirects to ${where} (${said}); an operator must correct its address in the catalog, or OPENSTACK_AUTH_URL`;
+  }
   if (reason === 'AUTHENTICATION_FAILED') {
-    return `OpenStack does not accept the user, password or project this orchestrator is configured with (${said}); an operator must correct them`;
+    return `OpenStack does not accept the user, password, token or project this orchestrator is configured with (${said}); an operator must correct them`;
   }
   if (reason === 'CLOUD_FORBIDDEN') {
     return `the credentials this orchestrator is configured with may not do that (${said})`;

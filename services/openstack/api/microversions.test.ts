@@ -37,6 +37,44 @@ test('version documents are read in both forms', () => {
   assert.equal(parseVersions('<html>'), undefined);
 });
 
+test('a version document that gives another host and scheme, as behind a proxy, changes no address', async () => {
+  for (const status of [200, 300]) {
+    await using fake = await startFakeCloud({
+      versionDocument: {
+        status,
+        json: {
+          versions: [
+            {
+              status: 'CURRENT',
+              version: '2.93',
+              min_version: '2.1',
+              links: [{ rel: 'self', href: 'http://10.0.0.1:8774/v2.1/' }],
+            },
+          ],
+        },
+      },
+    });
+    fake.on('GET', '/compute/v2.1/servers/detail', { json: { servers: [] } });
+    assert.deepEqual(await fake.cloud.project('home').nova.listServers({}, context()), []);
+    assert.equal(fake.requests[0]?.headers['openstack-api-version'], 'compute 2.52');
+  }
+});
+
+test('where a proxy hides the version document the version is sent unasked, and a 406 is told as such', async () => {
+  await using fake = await startFakeCloud({ versionDocument: { status: 404, text: 'nothing here' } });
+  const { nova } = fake.cloud.project('home');
+  fake.on('GET', '/compute/v2.1/servers/detail', { json: { servers: [] } });
+  assert.deepEqual(await nova.listServers({}, context()), []);
+  const message = 'Version 2.52 is not supported by the API. Minimum is 2.1 and maximum is 2.38.';
+  fake.on('GET', '/compute/v2.1/servers/detail', {
+    status: 406,
+    json: { computeFault: { code: 406, message } },
+  });
+  const failure = await failureOf(nova.listServers({}, context()));
+  assert.equal(failure.reason, 'MICROVERSION_UNSUPPORTED');
+  assert.match(failure.message, /maximum is 2\.38/);
+});
+
 test('2.100 is newer than 2.99', () => {
   assert.ok(compare('2.100', '2.99') > 0);
   assert.ok(compare('2.1', '3.0') < 0);

@@ -12,6 +12,7 @@ import {
   type VersionRange,
   versionHeaders,
 } from './microversions.ts';
+import type { Newborns } from './newborns.ts';
 import { collectPages, onePage, type Page, type PageQuery, type PageSource } from './pages.ts';
 import { assertPossible, type Path, type Query, queryString } from './path.ts';
 import type { Session, Token } from './session.ts';
@@ -63,13 +64,14 @@ export type RequestOptions = {
   readonly wire: Wire;
   /** What is known of the service's versions; shared by the clients of all projects. */
   readonly versions: VersionMemory;
+  readonly newborns: Newborns;
 };
 
 /** A service that asks for more patience than this gets it from our caller, not from a held call. */
 const MAX_RETRY_AFTER_S = 10;
 
 export function createServiceClient(options: RequestOptions): ServiceClient {
-  const { service, settings, session, wire, versions } = options;
+  const { service, settings, session, wire, versions, newborns } = options;
   const rootOf = (token: Token) =>
     chooseEndpoint({ service, catalog: token.catalog, projectId: token.projectId, settings });
 
@@ -138,20 +140,37 @@ export function createServiceClient(options: RequestOptions): ServiceClient {
     }
   }
 
+  /** The above, again for a moment if what was just made is said not to be there. */
+  async function patient(call: ServiceCall, search: string, context: CallContext): Promise<unknown> {
+    const { method = 'GET', path } = call;
+    for (let count = 0; ; count += 1) {
+      try {
+        const body = await exchange(call, search, context);
+        if (method === 'POST') newborns.made(body);
+        if (method === 'DELETE') newborns.removed(path);
+        return body;
+      } catch (error) {
+        const isAbsent = error instanceof Failure && error.code === 'NOT_FOUND' && !call.upload;
+        if (!isAbsent || !newborns.has(path, method === 'PUT')) throw error;
+        await wait(backoffMs(count, { baseMs: 200, maxMs: 1_000 }), context.signal);
+      }
+    }
+  }
+
   const source = (key: string, call: ServiceCall, context: CallContext): PageSource => ({
     service,
     key,
     what: call.what,
     firstSearch: queryString(call.query),
-    fetch: (search) => exchange(call, search, context),
+    fetch: (search) => patient(call, search, context),
   });
 
   return {
     async send(call, context) {
-      await exchange(call, queryString(call.query), context);
+      await patient(call, queryString(call.query), context);
     },
     async item<T>(key: string, call: ServiceCall, context: CallContext): Promise<T> {
-      const body = await exchange(call, queryString(call.query), context);
+      const body = await patient(call, queryString(call.query), context);
       const found = key === '' ? body : (body as Record<string, unknown> | undefined)?.[key];
       if (typeof found !== 'object' || found === null) {
         throw garbage(service, call.what, key === '' ? 'its answer is empty' : `its answer has no "${key}"`);
@@ -161,7 +180,7 @@ export function createServiceClient(options: RequestOptions): ServiceClient {
     list: (key, call, context) => collectPages(source(key, call, context)),
     async page(key, call, context) {
       const paged = { ...call, query: { ...call.query, limit: call.page.limit, marker: call.page.marker } };
-      const body = await exchange(paged, queryString(paged.query), context);
+      const body = await patient(paged, queryString(paged.query), context);
       return onePage(source(key, paged, context), body);
     },
     async supports(feature, context) {

@@ -5,7 +5,7 @@ import { Failure } from '#common/errors.ts';
 import { type Catalog, identityUrl, parseCatalog } from './catalog.ts';
 import type { CallContext, CloudSettings, PasswordAuth } from './settings.ts';
 import { createSingleFlight } from './single-flight.ts';
-import { garbage, header, type Wire, type WireAnswer } from './wire.ts';
+import { cloudTimeMs, garbage, header, type Wire, type WireAnswer } from './wire.ts';
 
 /** What a token is good for: the configured project, another one, a domain, or the whole cloud. */
 export type Scope =
@@ -186,9 +186,9 @@ function readToken(answer: WireAnswer, givenId: string | undefined, nowMs: numbe
   if (id === undefined || token?.expires_at === undefined) {
     throw garbage('keystone', 'authenticate', 'its answer holds no token');
   }
-  // The cloud's clock may be off: what counts is how long the token lives, not when the cloud thinks it ends.
+  // The cloud's clock may be off: what counts is how long the token still lives, not when the cloud thinks it ends.
   const issuedAt = givenId === undefined ? utc(token.issued_at) : Number.NaN;
-  const life = utc(token.expires_at) - (Number.isNaN(issuedAt) ? nowMs : issuedAt);
+  const life = utc(token.expires_at) - (Number.isNaN(issuedAt) ? cloudTimeMs(answer) : issuedAt);
   const expiresAtMs = nowMs + (Number.isNaN(life) ? 0 : life);
   return {
     id,

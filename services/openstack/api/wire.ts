@@ -6,6 +6,7 @@ import { type Breaker, type BreakerState, createBreaker } from '#common/breaker.
 import { Failure } from '#common/errors.ts';
 import type { Log } from '#common/log.ts';
 import { cloudFailure, isSick } from './errors.ts';
+import { MAX_REDIRECTS, redirectTarget } from './redirects.ts';
 import {
   type CallContext,
   type CallRecord,
@@ -76,6 +77,18 @@ export function createWire(settings: CloudSettings, { log, onCall, onBreaker }: 
     cinder: createOne('cinder'),
   } satisfies Record<ServiceName, Breaker>;
 
+  async function follow(first: Exchange): Promise<Answer> {
+    let answer = await transport.exchange(first);
+    let { url } = first;
+    for (let count = 0; count < MAX_REDIRECTS; count += 1) {
+      const next = redirectTarget({ ...first, url }, answer.status, header(answer, 'location'));
+      if (next === undefined) break;
+      url = next;
+      answer = await transport.exchange({ ...first, url });
+    }
+    return answer;
+  }
+
   async function exchange(call: WireCall, context: CallContext): Promise<WireAnswer> {
     const requestId = globalRequestId(context.requestId);
     const startedAt = performance.now();
@@ -83,7 +96,7 @@ export function createWire(settings: CloudSettings, { log, onCall, onBreaker }: 
     let cloudRequestId: string | undefined;
     let reason: string | undefined;
     try {
-      const answer = await transport.exchange({
+      const answer = await follow({
         ...call,
         headers: {
           'x-openstack-request-id': requestId,
@@ -143,8 +156,9 @@ function read(call: WireCall, answer: Answer, requestId: string | undefined): Wi
   const { service, what } = call;
   const contentType = header(answer, 'content-type');
   if ((status < 200 || status > 299) && status !== call.accept) {
-    const retryAfterS = parseRetryAfter(header(answer, 'retry-after'), Date.now());
-    throw cloudFailure({ service, status, contentType, body, what, requestId, retryAfterS });
+    const retryAfterS = parseRetryAfter(header(answer, 'retry-after'), cloudTimeMs(answer));
+    const location = header(answer, 'location');
+    throw cloudFailure({ service, status, contentType, body, what, requestId, retryAfterS, location });
   }
   if (body.trim() === '') return { status, headers, body: undefined };
   try {
@@ -169,6 +183,12 @@ export function garbage(service: ServiceName, what: string, why: string, cause?:
 export function header(answer: Pick<Answer, 'headers'>, name: string): string | undefined {
   const value = answer.headers[name];
   return Array.isArray(value) ? value[0] : value;
+}
+
+/** The cloud's clock, which may not be ours; ours if it does not tell. */
+export function cloudTimeMs(answer: Pick<Answer, 'headers'>): number {
+  const date = Date.parse(header(answer, 'date') ?? '');
+  return Number.isNaN(date) ? Date.now() : date;
 }
 
 /** Seconds from a Retry-After in seconds or as a date (RFC 9110 10.2.3); undefined if absent or unreadable. */

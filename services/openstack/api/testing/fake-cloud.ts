@@ -4,7 +4,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Failure } from '#common/errors.ts';
-import { silentLog } from '#common/log.ts';
+import { type Log, silentLog } from '#common/log.ts';
 import { type Cloud, createCloud } from '../cloud.ts';
 import type { CallRecord, CloudSettings } from '../settings.ts';
 
@@ -52,6 +52,11 @@ export type FakeOptions = {
   readonly onToken?: (request: FakeRequest) => FakeReply | undefined | Promise<FakeReply | undefined>;
   /** Nova's. */
   readonly maxMicroversion?: string;
+  /** Instead of Nova's. */
+  readonly versionDocument?: FakeReply;
+  readonly log?: Log;
+  /** How tokens begin; `token` if not set. */
+  readonly tokenPrefix?: string;
 };
 
 export async function startFakeCloud(options: FakeOptions = {}): Promise<FakeCloud> {
@@ -64,7 +69,7 @@ export async function startFakeCloud(options: FakeOptions = {}): Promise<FakeClo
 
   function issueToken(request: FakeRequest): FakeReply {
     issued += 1;
-    const token = `token-${issued}`;
+    const token = `${options.tokenPrefix ?? 'token'}-${issued}`;
     valid.add(token);
     const now = Date.now();
     const projectId = scopedTo(request.body);
@@ -90,6 +95,7 @@ export async function startFakeCloud(options: FakeOptions = {}): Promise<FakeClo
       return (await options.onToken?.(request)) ?? issueToken(request);
     }
     if (request.path === '/compute/v2.1/') {
+      if (options.versionDocument !== undefined) return options.versionDocument;
       const version = options.maxMicroversion ?? '2.93';
       return { json: { version: { status: 'CURRENT', version, min_version: '2.1' } } };
     }
@@ -119,7 +125,7 @@ export async function startFakeCloud(options: FakeOptions = {}): Promise<FakeClo
       maxConnections: 8,
       ...options.settings,
     },
-    { log: silentLog, onCall: (call) => calls.push(call) },
+    { log: options.log ?? silentLog, onCall: (call) => calls.push(call) },
   );
 
   return {
