@@ -241,3 +241,55 @@ test('an update with an outdated revision number is refused', async () => {
   assert.equal((await update(1)).status, 200);
   assert.equal(kind(await update(1)), 'RevisionNumberConstraintFailed');
 });
+
+test('on a SLAAC subnet every port but a router’s has the address that its MAC makes', async () => {
+  const network = await makeNetwork(demo, 'slaac');
+  const make = async (port: object) =>
+    (await demo.call('POST', 'network', '/ports', { port: { network_id: network, ...port } })).body.port;
+  const ipsOf = async (id: string) =>
+    (await demo.call('GET', 'network', `/ports/${id}`)).body.port.fixed_ips.map(
+      (ip: { ip_address: string }) => ip.ip_address,
+    );
+  const before = await make({ mac_address: 'fa:16:3e:00:00:07' });
+  const slaac = await makeSubnet(demo, network, 'fd00:6::/64', {
+    ...{ ip_version: 6, enable_dhcp: true, ipv6_ra_mode: 'slaac', ipv6_address_mode: 'slaac' },
+  });
+  const v4 = await makeSubnet(demo, network, '10.66.0.0/24');
+  assert.deepEqual(await ipsOf(before.id), ['fd00:6::f816:3eff:fe00:7']);
+  const both = await make({ mac_address: 'fa:16:3e:00:00:08', fixed_ips: [{ subnet_id: v4 }] });
+  assert.equal(both.fixed_ips.length, 2);
+  assert.equal(both.fixed_ips[1].ip_address, 'fd00:6::f816:3eff:fe00:8');
+  const chosen = { network_id: network, fixed_ips: [{ ip_address: 'fd00:6::9' }] };
+  assert.equal(
+    kind(await demo.call('POST', 'network', '/ports', { port: chosen })),
+    'AllocationOnAutoAddressSubnet',
+  );
+  assert.equal((await demo.call('DELETE', 'network', `/subnets/${slaac}`)).status, 204);
+  assert.equal((await ipsOf(both.id)).length, 1);
+});
+
+test('a subnet that cannot be is refused in Neutron’s words', async () => {
+  const network = await makeNetwork(demo, 'refused');
+  const refusal = async (more: object) => {
+    const subnet = { network_id: network, ip_version: 4, cidr: '10.0.0.0/24', ...more };
+    const answer = await demo.call('POST', 'network', '/subnets', { subnet });
+    return `${answer.status} ${answer.body.NeutronError?.message}`;
+  };
+  const six = { ip_version: 6, cidr: 'fd00::/64' };
+  assert.match(await refusal({ cidr: '224.0.0.0/24' }), /^400 .*Multicast IP subnet is not supported/);
+  assert.match(await refusal({ cidr: '127.0.0.0/24' }), /^400 .*Loopback IP subnet is not supported/);
+  assert.match(await refusal({ cidr: '10.0.0.0/31' }), /^400 .*incompatible with DHCP/);
+  assert.match(await refusal({ gateway_ip: '10.0.0.255' }), /^400 .*Gateway is not valid on subnet/);
+  assert.match(await refusal({ gateway_ip: 'fd00::1' }), /^400 .*does not match the ip_version/);
+  assert.match(await refusal({ ipv6_ra_mode: 'slaac' }), /^400 .*not valid when ip_version is 4/);
+  assert.match(
+    await refusal({ ...six, ipv6_ra_mode: 'slaac', ipv6_address_mode: 'dhcpv6-stateless' }),
+    /^400 .*must be the same value/,
+  );
+  assert.match(
+    await refusal({ ...six, cidr: 'fd00::/96', ipv6_address_mode: 'slaac' }),
+    /^400 .*requires the prefix to be \/64/,
+  );
+  const pool = { allocation_pools: [{ start: '10.0.0.9', end: '10.0.0.3' }] };
+  assert.match(await refusal(pool), /^400 The allocation pool {'start': '10.0.0.9', 'end': '10.0.0.3'}/);
+});

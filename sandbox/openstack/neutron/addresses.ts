@@ -69,7 +69,8 @@ export function overlaps(a: Cidr, b: Cidr): boolean {
 
 /** The addresses a host may have: without network and broadcast address, where there are such. */
 export function hostRange(cidr: Cidr): { first: bigint; last: bigint } {
-  const isTiny = cidr.last - cidr.first < 2n;
-  if (isTiny) return { first: cidr.first, last: cidr.last };
-  return { first: cidr.first + 1n, last: cidr.version === 4 ? cidr.last - 1n : cidr.last };
+  if (cidr.first === cidr.last) return { first: cidr.first, last: cidr.last };
+  if (cidr.version === 6) return { first: cidr.first + 1n, last: cidr.last };
+  const isTiny = cidr.prefix > 30;
+  return isTiny ? { first: cidr.first, last: cidr.last } : { first: cidr.first + 1n, last: cidr.last - 1n };
 }

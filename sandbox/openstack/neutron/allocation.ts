@@ -5,8 +5,10 @@ import { randomInt } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Cloud } from '../cloud.ts';
 import { Fault, isObject } from '../http.ts';
-import { contains, parseCidr, toNumber, toText } from './addresses.ts';
-import { badRequest, notFound } from './faults.ts';
+import { isUuid, pythonText } from '../ids.ts';
+import { contains, hostRange, parseCidr, toNumber, toText } from './addresses.ts';
+import { autoAddresses, choosesOwnAddress, isAutoAddressed } from './auto-addresses.ts';
+import { badRequest, invalidInput, notFound } from './faults.ts';
 import type { FixedIp, SubnetRow } from './rows.ts';
 
 const WINDOW = 1000;
@@ -60,30 +62,61 @@ function guessFree(subnet: SubnetRow, isFree: (text: string) => boolean): string
   return undefined;
 }
 
+/** The lowest free address of a subnet, if there is one. */
+export function nextFree(cloud: Cloud, subnet: SubnetRow): FixedIp[] {
+  const address = takeFree(cloud, subnet, 'next', new Set());
+  return address === undefined ? [] : [{ subnet_id: subnet.id, ip_address: address }];
+}
+
 type Request = {
   readonly networkId: string;
   /** What the caller asked for; undefined is "whatever is right". */
   readonly fixedIps: unknown;
   readonly order: Order;
+  /** Of the port, for the addresses that it has by itself. */
+  readonly mac: string;
+  readonly deviceOwner: string;
   /** Addresses the port already has and may keep. */
   readonly own?: readonly FixedIp[];
 };
 
 /** The fixed IPs of a port. Throws Neutron's faults for addresses that are taken, foreign or exhausted. */
-export function allocate(cloud: Cloud, { networkId, fixedIps, order, own = [] }: Request): FixedIp[] {
+export function allocate(cloud: Cloud, request: Request): FixedIp[] {
+  const { networkId, fixedIps, order } = request;
   const subnets = cloud.subnets.by('network_id', networkId);
-  if (fixedIps === undefined) return allocateAny(cloud, networkId, subnets, order);
-  if (!Array.isArray(fixedIps))
-    throw badRequest(
-      `Invalid input for fixed_ips. Reason: Invalid data format for fixed IP: '${String(fixedIps)}'.`,
-    );
-  const chosen: FixedIp[] = [];
-  for (const wish of fixedIps) {
-    if (!isObject(wish)) throw badRequest('Invalid input for fixed_ips. Reason: it is not a dictionary.');
-    chosen.push(allocateWish(cloud, networkId, subnets, wish, { order, own, chosen }));
+  const auto = autoAddresses(subnets, request);
+  if (fixedIps === undefined) {
+    const others = subnets.filter((subnet) => !isAutoAddressed(subnet));
+    return [...allocateAny(cloud, networkId, others, order), ...auto];
   }
-  return chosen;
+  const chosen: FixedIp[] = [];
+  for (const wish of wishesOf(fixedIps)) {
+    const ip = allocateWish(cloud, subnets, wish, { ...request, chosen });
+    if (ip) chosen.push(ip);
+  }
+  return [...chosen, ...auto];
 }
+
+/** Checks what can be checked without looking at the network. */
+function wishesOf(value: unknown): Readonly<Record<string, unknown>>[] {
+  const refuse = (reason: string) => badRequest(`Invalid input for fixed_ips. Reason: ${reason}`);
+  if (!Array.isArray(value)) throw refuse(`Invalid data format for fixed IP: ${quoted(value)}.`);
+  const seen = new Set<string>();
+  return value.map((wish) => {
+    if (!isObject(wish)) throw refuse('it is not a dictionary.');
+    const { ip_address: address, subnet_id: subnetId } = wish;
+    if (address !== undefined) {
+      if (typeof address !== 'string' || isIP(address) === 0)
+        throw refuse(`${quoted(address)} is not a valid IP address.`);
+      if (seen.has(address)) throw refuse(`Duplicate IP address '${address}'.`);
+      seen.add(address);
+    }
+    if (subnetId !== undefined && !isUuid(subnetId)) throw refuse(`${quoted(subnetId)} is not a valid UUID.`);
+    return wish;
+  });
+}
+
+const quoted = (value: unknown) => (typeof value === 'string' ? pythonText(value) : `'${pythonText(value)}'`);
 
 function allocateAny(cloud: Cloud, networkId: string, subnets: SubnetRow[], order: Order): FixedIp[] {
   const chosen: FixedIp[] = [];
@@ -103,29 +136,38 @@ function allocateAny(cloud: Cloud, networkId: string, subnets: SubnetRow[], orde
   return chosen;
 }
 
+type Wish = Readonly<Record<string, unknown>>;
+
+/** The address for one wish; undefined if the port has one there by itself. */
 function allocateWish(
   cloud: Cloud,
-  networkId: string,
   subnets: SubnetRow[],
-  wish: Readonly<Record<string, unknown>>,
-  { order, own, chosen }: { order: Order; own: readonly FixedIp[]; chosen: readonly FixedIp[] },
-): FixedIp {
+  wish: Wish,
+  {
+    networkId,
+    order,
+    deviceOwner,
+    own = [],
+    chosen,
+  }: Omit<Request, 'fixedIps'> & { chosen: readonly FixedIp[] },
+): FixedIp | undefined {
   const { subnet_id: subnetId, ip_address: address } = wish;
-  if (address !== undefined && (typeof address !== 'string' || isIP(address) === 0)) {
-    throw badRequest(`Invalid input for fixed_ips. Reason: '${String(address)}' is not a valid IP address.`);
+  if (subnetId === undefined && address === undefined) {
+    throw invalidInput('IP allocation requires subnet_id or ip_address.');
   }
   let subnet: SubnetRow | undefined;
   if (subnetId !== undefined) {
     subnet = subnets.find((row) => row.id === subnetId);
     if (!subnet) {
       if (!cloud.subnets.get(String(subnetId))) throw notFound('Subnet', subnetId);
-      const message = `Failed to create port on network ${networkId}, because fixed_ips included invalid subnet ${subnetId}.`;
-      throw new Fault(400, message, 'InvalidInput');
+      throw invalidInput(
+        `Failed to create port on network ${networkId}, because fixed_ips included invalid subnet ${subnetId}.`,
+      );
     }
   }
+  const isAuto = (row: SubnetRow) => isAutoAddressed(row) && !choosesOwnAddress(deviceOwner);
   if (address === undefined) {
-    if (!subnet)
-      throw badRequest('Invalid input for fixed_ips. Reason: subnet_id or ip_address is required.');
+    if (!subnet || isAuto(subnet)) return undefined;
     const taken = new Set([...own, ...chosen].map((ip) => ip.ip_address));
     const { id } = subnet;
     const kept = own.find((ip) => ip.subnet_id === id && !chosen.includes(ip));
@@ -150,6 +192,12 @@ function allocateWish(
     );
   }
   const isOwn = own.some((ip) => ip.ip_address === text);
+  if (isAuto(subnet)) {
+    // What a port has already it may name again.
+    if (isOwn) return undefined;
+    const message = `IPv6 address ${text} cannot be directly assigned to a port on subnet ${subnet.id} as the subnet is configured for automatic addresses`;
+    throw new Fault(400, message, 'AllocationOnAutoAddressSubnet');
+  }
   if ((!isOwn && usedOn(cloud, subnet).has(text)) || chosen.some((ip) => ip.ip_address === text)) {
     const message = `IP address ${text} already allocated in subnet ${subnet.id}`;
     throw new Fault(409, message, 'IpAddressAlreadyAllocated');
@@ -157,7 +205,12 @@ function allocateWish(
   return { subnet_id: subnet.id, ip_address: text };
 }
 
+/** A port's address is none of IPv4's network and broadcast addresses. */
 function isInside(subnet: SubnetRow, address: string): boolean {
   const cidr = parseCidr(subnet.cidr);
-  return cidr !== undefined && contains(cidr, address);
+  if (cidr === undefined || !contains(cidr, address)) return false;
+  if (cidr.version === 6) return true;
+  const { first, last } = hostRange(cidr);
+  const number = toNumber(address);
+  return number >= first && number <= last;
 }

@@ -3,7 +3,7 @@
 
 import type { Caller } from '../caller.ts';
 import { isObject, type Json } from '../http.ts';
-import { isUuid } from '../ids.ts';
+import { isUuid, pythonText } from '../ids.ts';
 import { badRequest, invalidInput, notAllowed } from './faults.ts';
 
 export type Attribute = {
@@ -103,14 +103,17 @@ function projectOf(input: Json, caller: Caller): string {
   return asked;
 }
 
+/** A value as Python prints it into a text. */
+const said = (value: unknown) => (typeof value === 'string' ? value : pythonText(value));
+
 function convert(name: string, value: unknown, attribute: Attribute): unknown {
   const refuse = (reason: string) => badRequest(`Invalid input for ${name}. Reason: ${reason}.`);
   if (attribute.oneOf && !attribute.oneOf.includes(value)) {
-    throw refuse(`${String(value)} is not in valid_values`);
+    throw refuse(`${said(value)} is not in valid_values`);
   }
   switch (attribute.type) {
     case 'text':
-      if (typeof value !== 'string') throw refuse(`'${String(value)}' is not a valid string`);
+      if (typeof value !== 'string') throw refuse(`'${said(value)}' is not a valid string`);
       if (value.length > 255) throw refuse(`'${value}' exceeds maximum length of 255`);
       return value;
     case 'boolean':
@@ -118,18 +121,18 @@ function convert(name: string, value: unknown, attribute: Attribute): unknown {
     case 'integer': {
       const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
       if (typeof number !== 'number' || !Number.isInteger(number))
-        throw refuse(`'${String(value)}' is not an integer`);
+        throw refuse(`'${said(value)}' is not an integer`);
       return number;
     }
     case 'uuid':
-      if (!isUuid(value)) throw refuse(`'${String(value)}' is not a valid UUID`);
+      if (!isUuid(value)) throw refuse(`'${said(value)}' is not a valid UUID`);
       return value;
     case 'uuid or null':
-      if (value !== null && !isUuid(value)) throw refuse(`'${String(value)}' is not a valid UUID`);
+      if (value !== null && !isUuid(value)) throw refuse(`'${said(value)}' is not a valid UUID`);
       return value;
     case 'uuids': {
       const list = value === null ? [] : value;
-      if (!Array.isArray(list)) throw refuse(`'${String(value)}' is not a list`);
+      if (!Array.isArray(list)) throw refuse(`'${said(value)}' is not a list`);
       const wrong = list.find((item) => !isUuid(item));
       if (wrong !== undefined) throw refuse(`'${String(wrong)}' is not a valid UUID`);
       const twice = list.find((item, index) => list.indexOf(item) !== index);
@@ -137,7 +140,7 @@ function convert(name: string, value: unknown, attribute: Attribute): unknown {
       return list;
     }
     case 'list':
-      if (value !== null && !Array.isArray(value)) throw refuse(`'${String(value)}' is not a list`);
+      if (value !== null && !Array.isArray(value)) throw refuse(`'${said(value)}' is not a list`);
       return value ?? [];
     case 'any':
       return value;
@@ -146,8 +149,8 @@ function convert(name: string, value: unknown, attribute: Attribute): unknown {
 
 export function toBoolean(value: unknown): boolean {
   if (typeof value === 'boolean') return value;
-  const text = String(value).toLowerCase();
-  if (text === 'true' || text === '1') return true;
-  if (text === 'false' || text === '0') return false;
-  throw invalidInput(`'${String(value)}' cannot be converted to boolean.`);
+  const text = said(value).toLowerCase();
+  if (['true', '1', 'yes', 'y', 'on', 't'].includes(text)) return true;
+  if (['false', '0', 'no', 'n', 'off', 'f'].includes(text)) return false;
+  throw invalidInput(`'${said(value)}' cannot be converted to boolean.`);
 }

@@ -4,10 +4,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Cloud } from '../cloud.ts';
 import { randomMac } from '../ids.ts';
-import { allocate, type Order } from './allocation.ts';
+import { allocate, nextFree, type Order } from './allocation.ts';
+import { isAutoAddressed } from './auto-addresses.ts';
 import { bump, standardRow } from './resource.ts';
 import type { FixedIp, PortRow } from './rows.ts';
 
+const DHCP = 'network:dhcp';
 export const NETWORK_NODE = 'controller';
 
 /** Agents answer within a fifth of a server's build time. */
@@ -38,11 +40,12 @@ export type NewPort = {
 /** A port made by the cloud itself: for a router, a floating IP, DHCP, or a server. */
 export function makePort(cloud: Cloud, wish: NewPort): PortRow {
   const isForServer = wish.deviceOwner.startsWith('compute:');
+  const mac = randomMac();
   const row: PortRow = {
     ...standardRow({ project_id: wish.projectId }),
     id: randomUUID(),
     network_id: wish.networkId,
-    mac_address: randomMac(),
+    mac_address: mac,
     admin_state_up: true,
     status: wish.status ?? 'DOWN',
     device_id: wish.deviceId,
@@ -51,6 +54,8 @@ export function makePort(cloud: Cloud, wish: NewPort): PortRow {
       networkId: wish.networkId,
       fixedIps: wish.fixedIps,
       order: wish.order ?? 'random',
+      mac,
+      deviceOwner: wish.deviceOwner,
     }),
     security_groups: wish.securityGroups ?? [],
     allowed_address_pairs: [],
@@ -89,17 +94,17 @@ function serveDhcp(cloud: Cloud, networkId: string): void {
   const wanted = cloud.subnets.by('network_id', networkId).filter((subnet) => subnet.enable_dhcp);
   const port = cloud.ports
     .by('network_id', networkId)
-    .find((row) => row.device_owner === 'network:dhcp' && row.host !== '');
+    .find((row) => row.device_owner === DHCP && row.host !== '');
   if (wanted.length === 0) {
     if (port) deletePort(cloud, port);
     return;
   }
-  const has = (subnetId: string) => port?.fixed_ips.find((ip) => ip.subnet_id === subnetId);
   const fixedIps: FixedIp[] = [];
   for (const subnet of wanted) {
-    const kept = has(subnet.id);
+    const kept = port?.fixed_ips.find((ip) => ip.subnet_id === subnet.id);
     if (kept) fixedIps.push(kept);
-    else fixedIps.push(...freeAddress(cloud, networkId, subnet.id));
+    // A full subnet goes without DHCP, as it does in Neutron.
+    else if (!isAutoAddressed(subnet)) fixedIps.push(...nextFree(cloud, subnet));
   }
   if (port) {
     bump(cloud.ports, port, { fixed_ips: fixedIps });
@@ -109,18 +114,9 @@ function serveDhcp(cloud: Cloud, networkId: string): void {
     networkId,
     projectId: network.project_id,
     deviceId: `dhcp${randomUUID()}-${networkId}`,
-    deviceOwner: 'network:dhcp',
+    deviceOwner: DHCP,
     host: NETWORK_NODE,
     fixedIps: fixedIps.map((ip) => ({ ...ip })),
     status: 'ACTIVE',
   });
-}
-
-function freeAddress(cloud: Cloud, networkId: string, subnetId: string): FixedIp[] {
-  try {
-    return allocate(cloud, { networkId, fixedIps: [{ subnet_id: subnetId }], order: 'next' });
-  } catch {
-    // A full subnet goes without DHCP, as it does in Neutron.
-    return [];
-  }
 }

@@ -171,6 +171,8 @@ function create(cloud: Cloud, input: Json, caller: Caller): PortRow {
       networkId: network.id,
       fixedIps: input.fixed_ips,
       order: owner === 'network:dhcp' ? 'next' : 'random',
+      mac,
+      deviceOwner: owner,
     }),
     host,
     revision_number: 1,
@@ -253,6 +255,10 @@ function update(cloud: Cloud, row: PortRow, changes: Json): PortRow {
   refusePairsWithoutSecurity(isSecure, pairs);
   const host = changes['binding:host_id'];
   const mac = macOf(cloud, row.network_id, changes.mac_address, row.id) ?? row.mac_address;
+  if (mac !== row.mac_address && row.host !== '') {
+    const message = `Unable to complete operation on port ${row.id}, port is already bound, port type: ovs, old_mac ${row.mac_address}, new_mac ${mac}.`;
+    throw new Fault(409, message, 'PortBound');
+  }
   const text = (name: 'name' | 'description' | 'device_id' | 'device_owner') =>
     typeof changes[name] === 'string' ? { [name]: changes[name] } : {};
   const updated = bump(cloud.ports, row, {
@@ -273,6 +279,8 @@ function update(cloud: Cloud, row: PortRow, changes: Json): PortRow {
             networkId: row.network_id,
             fixedIps: changes.fixed_ips,
             order: 'random',
+            mac,
+            deviceOwner: row.device_owner,
             own: row.fixed_ips,
           }),
         }

@@ -5,22 +5,18 @@ import { isIP } from 'node:net';
 import type { Caller } from '../caller.ts';
 import type { Cloud } from '../cloud.ts';
 import { Fault, isObject, type Json } from '../http.ts';
-import {
-  type Cidr,
-  cidrText,
-  contains,
-  hostRange,
-  overlaps,
-  parseCidr,
-  toNumber,
-  toText,
-} from './addresses.ts';
+import { type Cidr, cidrText, overlaps, parseCidr, toText } from './addresses.ts';
 import { type Attributes, STANDARD } from './attributes.ts';
+import { choosesOwnAddress, giveAutoAddresses, isAutoAddressed } from './auto-addresses.ts';
 import { badRequest, invalidInput, notFound } from './faults.ts';
 import { isNetworkVisible } from './networks.ts';
 import { deletePort, scheduleDhcp } from './port-life.ts';
 import { bump, isOwn, type Resource, standardRow } from './resource.ts';
-import type { SubnetRow } from './rows.ts';
+import type { PortRow, SubnetRow } from './rows.ts';
+import { checkGateway, checkSubnet } from './subnet-check.ts';
+import { poolsOf } from './subnet-pools.ts';
+
+const IPV6_MODES = ['dhcpv6-stateful', 'dhcpv6-stateless', 'slaac'];
 
 const ATTRIBUTES: Attributes = {
   ...STANDARD,
@@ -34,8 +30,8 @@ const ATTRIBUTES: Attributes = {
   allocation_pools: { type: 'list', on: 'both' },
   dns_nameservers: { type: 'list', on: 'both', initial: [] },
   host_routes: { type: 'list', on: 'both', initial: [] },
-  ipv6_ra_mode: { type: 'any', on: 'create', initial: null },
-  ipv6_address_mode: { type: 'any', on: 'create', initial: null },
+  ipv6_ra_mode: { type: 'any', on: 'create', initial: null, oneOf: IPV6_MODES },
+  ipv6_address_mode: { type: 'any', on: 'create', initial: null, oneOf: IPV6_MODES },
   service_types: { type: 'list', on: 'both', initial: [] },
   segment_id: { type: 'any', on: 'both' },
 };
@@ -105,7 +101,15 @@ function create(cloud: Cloud, input: Json, caller: Caller): SubnetRow {
       'HTTPForbidden',
     );
   }
-  if (input.cidr === undefined || input.cidr === null) {
+  const isCidrGiven = input.cidr !== undefined && input.cidr !== null;
+  if (isCidrGiven && input.prefixlen !== undefined) {
+    const message = 'Bad subnets request: cidr and prefixlen must not be supplied together.';
+    throw new Fault(400, message, 'BadRequest');
+  }
+  if (typeof input.subnetpool_id === 'string') {
+    throw new Fault(404, `Subnet pool ${input.subnetpool_id} could not be found.`, 'SubnetPoolNotFound');
+  }
+  if (!isCidrGiven) {
     throw new Fault(
       400,
       'Bad subnets request: a subnetpool must be specified in the absence of a cidr.',
@@ -121,9 +125,7 @@ function create(cloud: Cloud, input: Json, caller: Caller): SubnetRow {
     );
   }
   const isDhcp = input.enable_dhcp === true;
-  if (isDhcp && cidr.last - cidr.first < 3n) {
-    throw invalidInput('Subnet has a prefix length that is incompatible with DHCP service enabled.');
-  }
+  checkSubnet(input, cidr);
   const gateway = gatewayOf(input.gateway_ip, cidr);
   const pools = poolsOf(input.allocation_pools, cidr, gateway);
   for (const other of cloud.subnets.by('network_id', network.id)) {
@@ -142,13 +144,14 @@ function create(cloud: Cloud, input: Json, caller: Caller): SubnetRow {
     gateway_ip: gateway,
     enable_dhcp: isDhcp,
     allocation_pools: pools,
-    dns_nameservers: nameservers(input.dns_nameservers, 'new subnet'),
-    host_routes: hostRoutes(input.host_routes),
+    dns_nameservers: nameservers(input.dns_nameservers, 'new subnet', cidr.version),
+    host_routes: hostRoutes(input.host_routes, cidr.version),
     ipv6_ra_mode: (input.ipv6_ra_mode as string | null) ?? null,
     ipv6_address_mode: (input.ipv6_address_mode as string | null) ?? null,
   };
   cloud.subnets.put(row);
   bump(cloud.networks, network, {});
+  if (isAutoAddressed(row)) giveAutoAddresses(cloud, row);
   if (isDhcp) scheduleDhcp(cloud, network.id);
   return row;
 }
@@ -156,70 +159,21 @@ function create(cloud: Cloud, input: Json, caller: Caller): SubnetRow {
 /** The first address, which with IPv6 is the network's own, unless another, or none, was asked for. */
 function gatewayOf(wish: unknown, cidr: Cidr): string | null {
   if (wish === null) return null;
-  if (wish === undefined) {
-    return toText(cidr.version === 6 ? cidr.first : hostRange(cidr).first, cidr.version);
+  if (wish !== undefined) {
+    checkGateway(wish, cidr);
+    return String(wish);
   }
-  if (typeof wish !== 'string' || parseCidr(`${wish}/${cidr.version === 4 ? 32 : 128}`) === undefined) {
-    throw badRequest(`Invalid input for gateway_ip. Reason: '${String(wish)}' is not a valid IP address.`);
+  const gateway = toText(cidr.version === 6 ? cidr.first : cidr.first + 1n, cidr.version);
+  if (cidr.version === 4 && cidr.prefix === 31) {
+    const message = `Gateway IP ${gateway} cannot be allocated in CIDR ${cidrText(cidr)}`;
+    throw new Fault(409, message, 'IpamValueInvalid');
   }
-  return wish;
-}
-
-type Pool = { readonly start: string; readonly end: string };
-
-function poolsOf(wish: unknown, cidr: Cidr, gateway: string | null): Pool[] {
-  const range = hostRange(cidr);
-  const text = (number: bigint) => toText(number, cidr.version);
-  if (!Array.isArray(wish)) {
-    const hole = gateway !== null && contains(cidr, gateway) ? toNumber(gateway) : undefined;
-    if (hole === undefined) return [{ start: text(range.first), end: text(range.last) }];
-    const pools: Pool[] = [];
-    if (hole > range.first) pools.push({ start: text(range.first), end: text(hole - 1n) });
-    if (hole < range.last) pools.push({ start: text(hole + 1n), end: text(range.last) });
-    return pools;
-  }
-  const pools = wish.map((pool): Pool => {
-    if (!isObject(pool) || typeof pool.start !== 'string' || typeof pool.end !== 'string') {
-      throw badRequest('Invalid input for allocation_pools. Reason: a pool needs start and end.');
-    }
-    return { start: pool.start, end: pool.end };
-  });
-  for (const { start, end } of pools) {
-    const name = `${start}-${end}`;
-    if (!contains(cidr, start) || !contains(cidr, end)) {
-      const message = `The allocation pool ${name} spans beyond the subnet cidr ${cidrText(cidr)}.`;
-      throw new Fault(400, message, 'OutOfBoundsAllocationPool');
-    }
-    if (toNumber(start) > toNumber(end)) {
-      throw new Fault(400, `The allocation pool ${name} is not valid.`, 'InvalidAllocationPool');
-    }
-    if (
-      gateway !== null &&
-      contains(cidr, gateway) &&
-      toNumber(gateway) >= toNumber(start) &&
-      toNumber(gateway) <= toNumber(end)
-    ) {
-      const message = `Gateway ip ${gateway} conflicts with allocation pool ${name}.`;
-      throw new Fault(409, message, 'GatewayConflictWithAllocationPools');
-    }
-  }
-  for (const [index, pool] of pools.entries()) {
-    const twin = pools.slice(index + 1).find((other) => overlap(pool, other));
-    if (!twin) continue;
-    const [a, b] = [pool, twin].map(({ start, end }) => `${start}-${end}`);
-    const message = `Found overlapping allocation pools: ${a} ${b} for subnet ${cidrText(cidr)}.`;
-    throw new Fault(409, message, 'OverlappingAllocationPools');
-  }
-  return pools;
-}
-
-function overlap(a: Pool, b: Pool): boolean {
-  return toNumber(a.start) <= toNumber(b.end) && toNumber(b.start) <= toNumber(a.end);
+  return gateway;
 }
 
 const MAX_NAMESERVERS = 5;
 
-function nameservers(value: unknown, subnetId: string): string[] {
+function nameservers(value: unknown, subnetId: string, version: number): string[] {
   const list = (value as unknown[]).map(String);
   const twice = list.find((text, index) => list.indexOf(text) !== index);
   if (twice !== undefined) {
@@ -232,13 +186,17 @@ function nameservers(value: unknown, subnetId: string): string[] {
   const wrong = list.find(
     (text) => parseCidr(`${text}/32`) === undefined && parseCidr(`${text}/128`) === undefined,
   );
+  const other = list.find((text) => isIP(text) !== 0 && isIP(text) !== version);
+  if (wrong === undefined && other !== undefined) {
+    throw invalidInput(`dns_nameserver '${other}' does not match the ip_version '${version}'.`);
+  }
   if (wrong === undefined) return list;
   throw badRequest(
     `Invalid input for dns_nameservers. Reason: '${wrong}' is not a valid nameserver. '${wrong}' is not a valid IP address.`,
   );
 }
 
-function hostRoutes(value: unknown): unknown[] {
+function hostRoutes(value: unknown, version: number): unknown[] {
   const refuse = (reason: string) => badRequest(`Invalid input for host_routes. Reason: ${reason}`);
   const seen = new Set<string>();
   return (value as unknown[]).map((route) => {
@@ -252,6 +210,12 @@ function hostRoutes(value: unknown): unknown[] {
     const text = `{'destination': '${destination}', 'nexthop': '${String(nexthop)}'}`;
     if (seen.has(text)) throw refuse(`Duplicate hostroute '${text}'.`);
     seen.add(text);
+    for (const [name, address] of Object.entries({ destination: cidrText(cidr).split('/')[0], nexthop })) {
+      if (isIP(String(address)) !== version) {
+        const shown = name === 'nexthop' ? nexthop : destination;
+        throw invalidInput(`${name} '${String(shown)}' does not match the ip_version '${version}'.`);
+      }
+    }
     return { destination, nexthop };
   });
 }
@@ -259,13 +223,18 @@ function hostRoutes(value: unknown): unknown[] {
 function update(cloud: Cloud, row: SubnetRow, changes: Json): SubnetRow {
   const cidr = parseCidr(row.cidr);
   if (!cidr) return row;
+  if (changes.enable_dhcp === false && (row.ipv6_ra_mode ?? row.ipv6_address_mode) !== null) {
+    throw invalidInput('Cannot disable enable_dhcp with ipv6 attributes set.');
+  }
   const gateway = changes.gateway_ip === undefined ? row.gateway_ip : gatewayOf(changes.gateway_ip, cidr);
   const updated = bump(cloud.subnets, row, {
     ...(changes as Partial<SubnetRow>),
     gateway_ip: gateway,
     allocation_pools: poolsOf(changes.allocation_pools ?? row.allocation_pools, cidr, gateway),
-    ...(changes.host_routes ? { host_routes: hostRoutes(changes.host_routes) } : {}),
-    ...(changes.dns_nameservers ? { dns_nameservers: nameservers(changes.dns_nameservers, row.id) } : {}),
+    ...(changes.host_routes ? { host_routes: hostRoutes(changes.host_routes, cidr.version) } : {}),
+    ...(changes.dns_nameservers
+      ? { dns_nameservers: nameservers(changes.dns_nameservers, row.id, cidr.version) }
+      : {}),
   });
   if (changes.enable_dhcp !== undefined) scheduleDhcp(cloud, row.network_id);
   return updated;
@@ -275,13 +244,16 @@ function remove(cloud: Cloud, row: SubnetRow): void {
   const ports = cloud.ports
     .by('network_id', row.network_id)
     .filter((port) => port.fixed_ips.some((ip) => ip.subnet_id === row.id));
-  if (ports.some((port) => port.device_owner !== 'network:dhcp')) {
+  // Addresses that nobody allocated go with their subnet; only a router's keep it.
+  const keeps = (port: PortRow) =>
+    isAutoAddressed(row) ? choosesOwnAddress(port.device_owner) : port.device_owner !== 'network:dhcp';
+  if (ports.some(keeps)) {
     const message = `Unable to complete operation on subnet ${row.id}: One or more ports have an IP allocation from this subnet.`;
     throw new Fault(409, message, 'SubnetInUse');
   }
   for (const port of ports) {
     const rest = port.fixed_ips.filter((ip) => ip.subnet_id !== row.id);
-    if (rest.length === 0) deletePort(cloud, port);
+    if (rest.length === 0 && port.device_owner === 'network:dhcp') deletePort(cloud, port);
     else bump(cloud.ports, port, { fixed_ips: rest });
   }
   cloud.subnets.remove(row.id);
