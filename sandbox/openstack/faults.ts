@@ -7,6 +7,7 @@ export const EFFECTS = [
   'error-before',
   'error-after',
   'delay',
+  'delay-after',
   'drop-after',
   '429',
   'hang',
@@ -86,7 +87,13 @@ function parseRule(body: Json, id: number): { rule: Rule; pattern: RegExp | unde
     throw new Fault(400, 'match.path is not a regular expression');
   }
   const status = wholeNumber(body.status, effect === '429' ? 429 : 503, 'status', 400, 599);
-  const delay = wholeNumber(body.delay_ms, effect === 'delay' ? 1000 : 0, 'delay_ms', 0, MAX_DELAY_MS);
+  const delay = wholeNumber(
+    body.delay_ms,
+    effect.startsWith('delay') ? 1000 : 0,
+    'delay_ms',
+    0,
+    MAX_DELAY_MS,
+  );
   const times = body.times === null ? null : wholeNumber(body.times, 1, 'times', 1, 1_000_000);
   const method = text(match.method)?.toUpperCase();
   return {

@@ -150,7 +150,8 @@ async function misbehave(
   run: () => Promise<Reply>,
 ): Promise<void> {
   const isHead = request.method === 'HEAD';
-  if (rule && rule.delay_ms > 0) await new Promise((resolve) => setTimeout(resolve, rule.delay_ms));
+  const delay = () => new Promise((resolve) => setTimeout(resolve, rule?.delay_ms ?? 0));
+  if (rule && rule.delay_ms > 0 && rule.effect !== 'delay-after') await delay();
   const broken = (): Reply => ({
     status: rule?.status ?? 503,
     body: {
@@ -180,6 +181,11 @@ async function misbehave(
     case 'error-after':
       await run();
       return send(response, broken(), isHead);
+    case 'delay-after': {
+      const reply = await run();
+      await delay();
+      return send(response, reply, isHead);
+    }
     case 'drop-after':
       await run();
       request.socket.destroy();

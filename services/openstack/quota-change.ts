@@ -3,6 +3,7 @@
 import { Failure } from '#common/errors.ts';
 import type { Log } from '#common/log.ts';
 import type { Cloud } from './api/cloud.ts';
+import { absentIsDone } from './api/errors.ts';
 import type { CallContext } from './api/settings.ts';
 import { optional } from './project-contents.ts';
 
@@ -60,33 +61,61 @@ type RawUse = {
   readonly reserved: number;
 };
 
-export type LimitsChange = {
+type Change = {
   readonly cloud: Cloud;
   readonly projectId: string;
-  readonly wanted: AllLimits;
   /** What to put back where not all services agree. */
   readonly before: AllUses;
   readonly log: Log;
 };
+export type LimitsChange = Change & { readonly wanted: AllLimits };
+
+const PARTS = ['compute', 'network', 'volume'] as const;
+type Part = (typeof PARTS)[number];
 
 /** Sets what is wanted, side by side. If a service refuses, all get their former limits back and its Failure is thrown. */
-export async function changeLimits(change: LimitsChange, context: CallContext): Promise<void> {
-  const { wanted } = change;
+export async function changeLimits({ wanted, ...change }: LimitsChange, context: CallContext): Promise<void> {
   const set = settersOf(change);
-  const parts = (['compute', 'network', 'volume'] as const).filter(
-    (part) => Object.keys(wanted[part] ?? {}).length > 0,
-  );
-  const results = await Promise.allSettled(parts.map((part) => set[part](wanted[part] ?? {}, context)));
+  const steps = PARTS.filter((part) => Object.keys(wanted[part] ?? {}).length > 0).map((part) => ({
+    part,
+    names: Object.keys(wanted[part] ?? {}),
+    apply: () => set[part](wanted[part] ?? {}, context),
+  }));
+  await together(change, steps, context);
+}
+
+/** The same for the cloud's own limits. */
+export async function resetLimits(change: Change, context: CallContext): Promise<void> {
+  const { nova, neutron, cinder } = change.cloud.project('home');
+  const resets = { compute: nova, network: neutron, volume: cinder };
+  const steps = PARTS.filter((part) => change.before[part]).map((part) => ({
+    part,
+    names: Object.keys(change.before[part] ?? {}),
+    // Neutron answers 404 where nothing was set.
+    apply: () => absentIsDone(resets[part].deleteQuotas(change.projectId, context)),
+  }));
+  await together(change, steps, context);
+}
+
+/** A service, the limits that change there, and what changes them. */
+type Step = {
+  readonly part: Part;
+  readonly names: readonly string[];
+  readonly apply: () => Promise<unknown>;
+};
+
+async function together(change: Change, steps: readonly Step[], context: CallContext): Promise<void> {
+  const results = await Promise.allSettled(steps.map(({ apply }) => apply()));
   const refused = results.find((result) => result.status === 'rejected');
   if (!refused) return;
+  const set = settersOf(change);
   // A service that failed may have changed something before its answer was lost, unless it said no in words.
-  const changed = parts.filter((_, at) => !isRefusal(results[at]));
-  await Promise.all(changed.map((part) => putBack(part)));
+  await Promise.all(steps.filter((_, at) => !isRefusal(results[at])).map(putBack));
   throw refused.reason;
 
-  async function putBack(part: keyof AllLimits): Promise<void> {
+  async function putBack({ part, names }: Step): Promise<void> {
     const before = change.before[part] ?? {};
-    const former = Object.keys(wanted[part] ?? {}).map((name) => [name, before[name]?.limit ?? -1]);
+    const former = names.map((name) => [name, before[name]?.limit ?? -1]);
     // The caller may have left.
     const within = { ...context, signal: AbortSignal.timeout(PUT_BACK_MS) };
     await set[part](Object.fromEntries(former), within).catch((cause: unknown) => {
@@ -97,7 +126,7 @@ export async function changeLimits(change: LimitsChange, context: CallContext): 
 
 const PUT_BACK_MS = 30_000;
 
-function settersOf({ cloud, projectId }: LimitsChange) {
+function settersOf({ cloud, projectId }: Change) {
   const { nova, neutron, cinder } = cloud.project('home');
   return {
     compute: (limits: Limits, context: CallContext) => nova.setQuotas(projectId, limits, context),

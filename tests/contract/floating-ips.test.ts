@@ -7,7 +7,14 @@ import {
   ListFloatingIpsRequest,
 } from '#proto/pucp/openstack/v1/networking_service.ts';
 import { CreateInstanceRequest } from '#proto/pucp/openstack/v1/openstack_service.ts';
-import { type Contract, type ContractUser, failureOf, startContract, until } from './contract.ts';
+import {
+  type Contract,
+  type ContractUser,
+  failureOf,
+  isRealCloud,
+  startContract,
+  until,
+} from './contract.ts';
 import { connectNetworking, lan, type NetworkingClient, wayOutside } from './networking.ts';
 
 let contract: Contract;
@@ -44,6 +51,20 @@ test('a floating IP is taken, led to a port and away from it, found, and given b
     async () => (await networking.getFloatingIp({ id }, options)).status === 'active',
     'the floating IP is active',
   );
+  for (const description of ['for the mail', '']) {
+    const described = await networking.updateFloatingIp({ id, description }, options);
+    assert.deepEqual(
+      [described.description, described.portId],
+      [description, portId],
+      'it leads there still',
+    );
+    assert.equal((await networking.updateFloatingIp({ id }, options)).description, description);
+  }
+  const long = await failureOf(networking.updateFloatingIp({ id, description: 'x'.repeat(181) }, options));
+  assert.deepEqual(
+    long.violations.map(({ field }) => field),
+    ['description'],
+  );
   const again = await networking.associateFloatingIp(to({ id, portId }), options);
   assert.equal(again.status, 'active');
   for (const filter of [{ portId }, { ipAddress: made.floatingIpAddress }, { status: 'active' }]) {
@@ -65,11 +86,13 @@ test('a floating IP is taken, led to a port and away from it, found, and given b
 test('a floating IP made for a port goes through the port’s own router, and holds that in place', async () => {
   const { options } = owner;
   const { portId, routerId, subnetId } = way;
-  const { id, floatingNetworkId } = await networking.createFloatingIp(wish({ portId }), options);
+  const made = await networking.createFloatingIp(wish({ portId }), options);
+  const { id, floatingNetworkId, floatingIpAddress } = made;
   const router = await networking.getRouter({ id: routerId }, options);
   assert.equal(floatingNetworkId, router.externalGateway?.networkId);
   const second = await failureOf(networking.createFloatingIp(wish({ portId }), options));
   assert.deepEqual([second.code, second.reason], ['ALREADY_EXISTS', 'FLOATING_IP_PRESENT']);
+  assert(second.message.includes(`has floating IP ${floatingIpAddress} already`), second.message);
   assert.equal((await list({})).floatingIps.length, 1, 'both or neither');
   const gateway = await failureOf(networking.clearRouterGateway({ id: routerId }, options));
   assert.deepEqual([gateway.code, gateway.reason], ['ABORTED', 'ROUTER_GATEWAY_IN_USE']);
@@ -113,6 +136,59 @@ test('where no router leads outside, no floating IP is left behind', async () =>
     ['external_network'],
   );
   assert.deepEqual((await list({})).floatingIps, []);
+});
+
+test('a floating IP whose making ends in the dark is found again, or given back', {
+  skip: isRealCloud,
+}, async () => {
+  const { options } = owner;
+  const { portId } = way;
+  const faults = new URL('/_sandbox/faults', contract.environment.OPENSTACK_AUTH_URL);
+  const strike = async (fields: object) => {
+    const match = { service: 'network', method: 'POST', path: '/floatingips$' };
+    const body = JSON.stringify({ match, ...fields });
+    assert.equal((await fetch(faults, { method: 'POST', body })).ok, true);
+  };
+  for (const fields of [{ effect: 'error-after', status: 500 }, { effect: 'drop-after' }]) {
+    await strike(fields);
+    const { id, description } = await networking.createFloatingIp(
+      wish({ portId, description: 'a b' }),
+      options,
+    );
+    assert.equal(description, 'a b');
+    assert.deepEqual(
+      (await list({})).floatingIps.map((one) => [one.id, one.portId, one.description]),
+      [[id, portId, 'a b']],
+      fields.effect,
+    );
+    await networking.deleteFloatingIp({ id }, options);
+  }
+
+  await strike({ effect: 'error-before', status: 500 });
+  assert.equal((await failureOf(networking.createFloatingIp(wish({}), options))).code, 'UNAVAILABLE');
+  assert.deepEqual((await list({})).floatingIps, []);
+
+  // Who has left hears of nothing: what is made later is nobody's.
+  await strike({ effect: 'delay-after', delay_ms: 2_000 });
+  const removals = () => contract.counts()['DELETE network /floatingips/{id}'] ?? 0;
+  const before = removals();
+  const left = await failureOf(networking.createFloatingIp(wish({}), { ...options, timeoutMs: 300 }));
+  assert.equal(left.code, 'DEADLINE_EXCEEDED');
+  await until(async () => removals() > before, 'the floating IP is given back');
+  assert.deepEqual((await list({})).floatingIps, []);
+
+  await strike({ effect: 'drop-after' });
+  await strike({
+    match: { service: 'network', method: 'GET', path: '/floatingips$' },
+    effect: '429',
+    times: 9,
+  });
+  const unclear = await failureOf(networking.createFloatingIp(wish({}), options));
+  await fetch(faults, { method: 'DELETE' });
+  assert.match(unclear.message, /may have been taken all the same: look at the list/);
+  const [found] = (await list({})).floatingIps;
+  assert(found, 'it is the owner’s, who sees it');
+  await networking.deleteFloatingIp({ id: found.id }, options);
 });
 
 test('an instance is reached by its own id', async () => {

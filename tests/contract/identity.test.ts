@@ -11,6 +11,7 @@ import {
   UpdateProjectRequest,
 } from '#proto/pucp/openstack/v1/identity_service.ts';
 import {
+  CreateNetworkRequest,
   CreateProjectRequest,
   CreateVolumeRequest,
   ListVolumesRequest,
@@ -309,6 +310,27 @@ test('an admin sets limits of all three services in one call, and leaves the res
   assert.equal(denied.code, 'PERMISSION_DENIED');
 });
 
+test('an admin gives a project the cloud’s own limits back', async () => {
+  const owner = await contract.user();
+  const admin = await contract.user('admin');
+  const { projectId } = await further(owner, 'reset');
+  const limits = { compute: { cores: 7 }, network: { port: 9 }, volume: { gigabytes: 33 } };
+  await identity.setQuotas(SetQuotasRequest.fromPartial({ projectId, ...limits }), admin.options);
+  // Nothing was ever set for this one.
+  const { id: plain } = await contract.cloud
+    .project('home')
+    .keystone.createProject({ name: contract.name('plain') }, contract.within);
+  const usual = await contract.client.getQuotas({ projectId: plain }, admin.options);
+  for (const id of [projectId, projectId, plain]) {
+    assert.deepEqual(await identity.resetQuotas({ projectId: id }, admin.options), usual);
+  }
+  assert.deepEqual(await contract.client.getQuotas({ projectId }, owner.options), usual);
+  assert.equal(
+    (await failureOf(identity.resetQuotas({ projectId }, owner.options))).code,
+    'PERMISSION_DENIED',
+  );
+});
+
 test('limits that do not exist or cannot be are told all at once, with those that exist', async () => {
   const owner = await contract.user();
   const admin = await contract.user('admin');
@@ -355,6 +377,14 @@ test('if one service refuses its limits, the others get theirs back', { skip: is
   });
   assert.equal((await failureOf(identity.setQuotas(request, admin.options))).code, 'UNAVAILABLE');
   assert.deepEqual(await contract.client.getQuotas({ projectId }, owner.options), before);
+  const reset = JSON.stringify({
+    match: { ...match, method: 'DELETE' },
+    effect: 'error-before',
+    status: 500,
+  });
+  await fetch(faults, { method: 'POST', body: reset });
+  assert.equal((await failureOf(identity.resetQuotas({ projectId }, admin.options))).code, 'UNAVAILABLE');
+  assert.deepEqual(await contract.client.getQuotas({ projectId }, owner.options), before);
 });
 
 test('what a project uses of its limits is told', async () => {
@@ -383,6 +413,21 @@ test('what a project uses of its limits is told', async () => {
     available: instances,
   });
   assert((usage.network.network?.limit ?? 0) > 0);
+  for (const limit of Object.keys((await client.getQuotas({ projectId }, owner.options)).network)) {
+    assert(limit in usage.network, limit);
+  }
   assert.equal('id' in usage.compute, false);
   assert.deepEqual((await identity.getQuotaUsage({ projectId }, admin.options)).network, usage.network);
+
+  const none = await failureOf(identity.getQuotaUsage({ projectId: '' }, owner.options));
+  assert.equal(none.reason, 'PROJECT_NOT_FOUND');
+  const lan = { networkName: contract.name('lan'), cidr: '10.5.0.0/24', enableDhcp: false };
+  await client.createNetwork(CreateNetworkRequest.fromPartial(lan), owner.options);
+  const { network } = await identity.getQuotaUsage({ projectId: '' }, owner.options);
+  assert.deepEqual(
+    ['network', 'subnet', 'port', 'router', 'floatingip', 'security_group'].map(
+      (name) => network[name]?.inUse,
+    ),
+    [1, 1, 0, 0, 0, 1],
+  );
 });

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { CreateSubnetRequest } from '#proto/pucp/openstack/v1/networking_service.ts';
 import { CreateNetworkRequest, ListNetworksRequest } from '#proto/pucp/openstack/v1/openstack_service.ts';
 import { type Contract, failureOf, startContract } from './contract.ts';
+import { connectNetworking } from './networking.ts';
 
 let contract: Contract;
 before(async () => {
@@ -66,6 +68,60 @@ test('a gateway can be chosen or left out, DHCP turned off, name servers given',
   assert.equal(first?.enableDhcp, false);
   assert.deepEqual(first?.dnsNameservers, ['1.1.1.1']);
   assert.equal(networks.find(({ id }) => id === bare.id)?.gatewayIp, '');
+});
+
+test('a network without a cidr has no subnet until one is made', async () => {
+  const { client } = contract;
+  const { options } = await contract.user();
+  const wish = { networkName: contract.name('bare'), networkType: 'trunk' };
+  const wrong = { ...wish, gatewayIp: '10.0.0.1', dnsNameservers: ['1.1.1.1'], ipv6Mode: 'slaac' };
+  const refused = await failureOf(client.createNetwork(network(wrong), options));
+  assert.deepEqual(
+    refused.violations.map(({ field }) => field),
+    ['gateway_ip', 'dns_nameservers', 'ipv6_mode'],
+  );
+  const made = await client.createNetwork(network(wish), options);
+  assert.equal(made.subnetId, '');
+  const named = ListNetworksRequest.fromPartial({ name: wish.networkName });
+  const { networks } = await client.listNetworks(named, options);
+  assert.deepEqual(
+    networks.map(({ id, cidr, subnets }) => [id, cidr, subnets]),
+    [[made.id, '', []]],
+  );
+  const networking = connectNetworking(contract);
+  try {
+    const first = CreateSubnetRequest.fromPartial({ networkId: made.id, cidr: '10.2.0.0/24' });
+    const { id: subnetId } = await networking.createSubnet(first, options);
+    const seen = await networking.getNetwork({ id: made.id }, options);
+    assert.deepEqual([seen.subnetId, seen.cidr], [subnetId, '10.2.0.0/24']);
+  } finally {
+    networking.close();
+  }
+  await client.deleteNetwork({ id: made.id }, options);
+});
+
+test('a network of IPv6 gives out addresses as asked for, and no name servers of IPv4', async () => {
+  const { client } = contract;
+  const { options } = await contract.user();
+  const modes = ['', 'slaac', 'dhcpv6-stateless'];
+  for (const [at, ipv6Mode] of modes.entries()) {
+    const wish = { networkName: contract.name(`six-${at}`), cidr: `fd00:${at + 1}::/64`, ipv6Mode };
+    await client.createNetwork(network(wish), options);
+  }
+  const { projects } = await client.listProjects({ pageSize: 0, pageToken: '' }, options);
+  const own = ListNetworksRequest.fromPartial({ projectId: projects[0]?.id ?? '' });
+  const { networks } = await client.listNetworks(own, options);
+  const subnets = networks.flatMap((one) => one.subnets);
+  assert.deepEqual(
+    subnets.map(({ ipVersion, ipv6Mode, dnsNameservers }) => [ipVersion, ipv6Mode, dnsNameservers]),
+    ['dhcpv6-stateful', 'slaac', 'dhcpv6-stateless'].map((mode) => [6, mode, []]),
+  );
+  const wrong = { networkName: 'x', cidr: 'fd00:9::/64', dnsNameservers: ['1.1.1.1'], ipv6Mode: 'odd' };
+  const failure = await failureOf(client.createNetwork(network(wrong), options));
+  assert.deepEqual(
+    failure.violations.map(({ field }) => field),
+    ['dns_nameservers[0]', 'ipv6_mode'],
+  );
 });
 
 test('every mistake in a request for a network is told, and nothing is made', async () => {

@@ -8,6 +8,7 @@ import {
   UpdatePortRequest,
   UpdateRouterRequest,
 } from '#proto/pucp/openstack/v1/networking_service.ts';
+import { ListNetworksRequest } from '#proto/pucp/openstack/v1/openstack_service.ts';
 import { type Contract, type ContractUser, failureOf, startContract, until } from './contract.ts';
 import { connectNetworking, lan, type NetworkingClient } from './networking.ts';
 
@@ -112,10 +113,10 @@ test('a router gets a way outside by the network’s name or without one, and lo
   const user = owner;
   const { options } = user;
   const { networks } = await contract.client.listNetworks(
-    { projectId: '', sliceId: '', pageSize: 0, pageToken: '' },
+    ListNetworksRequest.fromPartial({ isExternal: true }),
     options,
   );
-  const outside = networks.find(({ isExternal }) => isExternal);
+  const [outside] = networks;
   assert(outside);
   const { id } = await networking.createRouter(CreateRouterRequest.fromPartial({ name: 'out' }), options);
   const named = { id, externalNetwork: outside.networkName };

@@ -118,11 +118,12 @@ export type PortChanges = {
   readonly port_security_enabled?: boolean;
   readonly device_id?: string;
   readonly device_owner?: string;
+  /** For administrators once the port is there, and not while it is bound. */
+  readonly mac_address?: string;
   readonly allowed_address_pairs?: readonly { readonly ip_address: string; readonly mac_address?: string }[];
 };
 export type PortCreate = PortChanges & {
   readonly network_id: string;
-  readonly mac_address?: string;
   readonly project_id?: string;
 };
 export type PortFilter = {
@@ -184,6 +185,8 @@ export type FloatingIpFilter = {
   readonly port_id?: string | readonly string[];
   readonly floating_network_id?: string;
   readonly floating_ip_address?: string;
+  readonly fixed_ip_address?: string;
+  readonly router_id?: string;
   readonly status?: string;
 };
 

@@ -1,7 +1,7 @@
 // What a project uses of its limits, and setting these for all three services in one call.
 
-import { type FieldViolation, invalid } from '#common/errors.ts';
-import type { Handlers } from '#common/rpc-server.ts';
+import { type FieldViolation, invalid, notFound } from '#common/errors.ts';
+import type { Context, Handlers } from '#common/rpc-server.ts';
 import type { QuotaUsage } from '#proto/pucp/openstack/v1/identity.ts';
 import type { IdentityServiceServer, SetQuotasRequest } from '#proto/pucp/openstack/v1/identity_service.ts';
 import {
@@ -10,6 +10,7 @@ import {
   changeLimits,
   type Limits,
   readUses,
+  resetLimits,
   type Use,
   type Uses,
   usesOf,
@@ -17,7 +18,7 @@ import {
 import { callContext, type Deps } from './deps.ts';
 import { NETWORK_NAMES, quotasView } from './quotas.ts';
 
-type QuotaHandlers = Pick<Handlers<IdentityServiceServer>, 'setQuotas' | 'getQuotaUsage'>;
+type QuotaHandlers = Pick<Handlers<IdentityServiceServer>, 'setQuotas' | 'resetQuotas' | 'getQuotaUsage'>;
 
 export function quotaChangeHandlers({ cloud, catalog, tenancy }: Deps): QuotaHandlers {
   return {
@@ -32,13 +33,31 @@ export function quotaChangeHandlers({ cloud, catalog, tenancy }: Deps): QuotaHan
       return quotasView(await catalog.quotas(projectId, within));
     },
 
+    async resetQuotas(request, context) {
+      const within = callContext(context);
+      const { id: projectId } = await tenancy.find(context.caller, request.projectId, within);
+      const before = await readUses(cloud, projectId, within);
+      await resetLimits({ cloud, projectId, before, log: context.log }, within);
+      return quotasView(await catalog.quotas(projectId, within));
+    },
+
     async getQuotaUsage(request, context) {
       const within = callContext(context);
-      const { id } = await tenancy.find(context.caller, request.projectId, within);
+      const id = await projectOf(request.projectId, context);
       const { compute, network, volume } = usesOf(await catalog.quotaUses(id, within));
       return { compute: usageView(compute), network: usageView(network), volume: usageView(volume ?? {}) };
     },
   };
+
+  /** The caller's own project where none is named. */
+  async function projectOf(idOrName: string, context: Context): Promise<string> {
+    const { caller } = context;
+    const within = callContext(context);
+    if (idOrName !== '') return (await tenancy.find(caller, idOrName, within)).id;
+    const place = await tenancy.findPlace(caller, within);
+    if (!place) throw notFound('project', caller.username);
+    return place.projectId;
+  }
 }
 
 function* check(request: SetQuotasRequest, before: AllUses): Generator<FieldViolation> {

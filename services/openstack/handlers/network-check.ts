@@ -7,6 +7,7 @@ import { isSliceId } from '../marks.ts';
 import { checkDescription } from './networking-text.ts';
 
 const TYPES = ['private', 'management', 'data', 'trunk', 'provider', 'external'];
+const IPV6_MODES = ['slaac', 'dhcpv6-stateful', 'dhcpv6-stateless'];
 // Neutron's limits.
 const MAX_NAME = 255;
 const MAX_DNS_SERVERS = 5;
@@ -17,11 +18,15 @@ export function* checkNetwork(request: CreateNetworkRequest, isAdmin: boolean): 
   if (networkName.trim() === '' || networkName.length > MAX_NAME) {
     yield { field: 'network_name', message: `must have 1 to ${MAX_NAME} characters` };
   }
-  yield* checkCidr(cidr);
-  if (gatewayIp && !isInside(gatewayIp, cidr)) {
-    yield { field: 'gateway_ip', message: `"${gatewayIp}" is not an address of ${cidr || 'the cidr'}` };
+  if (cidr === '') yield* checkNoSubnet(request);
+  else {
+    yield* checkCidr(cidr);
+    if (gatewayIp && !isInside(gatewayIp, cidr)) {
+      yield { field: 'gateway_ip', message: `"${gatewayIp}" is not an address of ${cidr}` };
+    }
+    yield* checkDnsServers(dnsNameservers, parseCidr(cidr) && ipVersionOf(cidr));
+    yield* checkIpv6Mode(request);
   }
-  yield* checkDnsServers(dnsNameservers);
   if (networkType !== '' && !TYPES.includes(networkType)) {
     yield { field: 'network_type', message: `must be one of ${TYPES.join(', ')}` };
   }
@@ -36,6 +41,14 @@ export function* checkNetwork(request: CreateNetworkRequest, isAdmin: boolean): 
     yield { field: 'is_external', message: 'only admins make networks that lead outside' };
   }
   yield* checkProvider(request, isAdmin);
+}
+
+/** What is about a subnet is a mistake where there is to be none. */
+function* checkNoSubnet(request: CreateNetworkRequest): Generator<FieldViolation> {
+  const message = 'is of a subnet: give its cidr, too';
+  if (request.gatewayIp) yield { field: 'gateway_ip', message };
+  if (request.dnsNameservers.length > 0) yield { field: 'dns_nameservers', message };
+  if (request.ipv6Mode !== '') yield { field: 'ipv6_mode', message };
 }
 
 const PROVIDER_FIELDS = {
@@ -61,7 +74,8 @@ function* checkProvider(request: CreateNetworkRequest, isAdmin: boolean): Genera
   }
 }
 
-export function* checkDnsServers(servers: readonly string[]): Generator<FieldViolation> {
+/** `version` is the subnet's, if that is known. */
+export function* checkDnsServers(servers: readonly string[], version?: 4 | 6): Generator<FieldViolation> {
   if (servers.length > MAX_DNS_SERVERS) {
     yield { field: 'dns_nameservers', message: `at most ${MAX_DNS_SERVERS} name servers are possible` };
   }
@@ -69,6 +83,8 @@ export function* checkDnsServers(servers: readonly string[]): Generator<FieldVio
     const field = `dns_nameservers[${index}]`;
     if (!isPlainAddress(server)) {
       yield { field, message: `"${server}" is not an IP address` };
+    } else if (version !== undefined && ipVersionOf(server) !== version) {
+      yield { field, message: `"${server}" is not of IPv${version} as the subnet is` };
     } else if (servers.indexOf(server) !== index) {
       yield { field, message: `"${server}" is there twice` };
     }
@@ -96,6 +112,22 @@ export function* checkCidr(cidr: string): Generator<FieldViolation> {
   }
   if (prefix < 8 || prefix > bits - 2) {
     yield { field: 'cidr', message: `must have a prefix from /8 to /${bits - 2}` };
+  }
+}
+
+export function* checkIpv6Mode(request: {
+  readonly cidr: string;
+  readonly ipv6Mode: string;
+  readonly enableDhcp?: boolean | undefined;
+}): Generator<FieldViolation> {
+  const { cidr, ipv6Mode, enableDhcp } = request;
+  if (ipv6Mode === '') return;
+  const field = 'ipv6_mode';
+  if (!IPV6_MODES.includes(ipv6Mode)) yield { field, message: `must be one of ${IPV6_MODES.join(', ')}` };
+  if (ipVersionOf(cidr) === 4) yield { field, message: 'is for IPv6 only' };
+  else if (enableDhcp === false) yield { field, message: 'needs enable_dhcp' };
+  else if (ipv6Mode !== 'dhcpv6-stateful' && !cidr.endsWith('/64')) {
+    yield { field, message: `${ipv6Mode} needs a prefix of /64` };
   }
 }
 

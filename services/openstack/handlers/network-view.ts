@@ -23,6 +23,7 @@ export function networkView(
     projectId: network.project_id,
     projectName,
     sliceId: sliceOf(network),
+    createdAt: network.created_at,
     cidr: first?.cidr ?? '',
     subnetId: first?.id ?? '',
     gatewayIp: first?.gateway_ip ?? '',
@@ -60,5 +61,6 @@ export function subnetView(subnet: NeutronSubnet): Subnet {
     hostRoutes: [...subnet.host_routes],
     ipv6Mode: subnet.ipv6_address_mode ?? subnet.ipv6_ra_mode ?? '',
     sliceId: sliceOf(subnet),
+    createdAt: subnet.created_at,
   });
 }

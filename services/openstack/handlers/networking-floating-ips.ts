@@ -10,15 +10,17 @@ import { createMarker } from '../api/tagging.ts';
 import { OWNER_MARK, ownerMarkOf, sliceOf } from '../marks.ts';
 import { callContext, type Deps, findReachable } from './deps.ts';
 import { createExternal, type Way } from './networking-external.ts';
+import { takeFloatingIp } from './networking-floating-ip-taking.ts';
+import { byStatus, byTime, orderedPage } from './networking-order.ts';
 import { only, type Reach } from './networking-reach.ts';
-import { checkDescription, describe, descriptionOf } from './networking-text.ts';
-import { pageOf } from './page.ts';
+import { checkDescription, descriptionOf, textChanges } from './networking-text.ts';
 
 type FloatingIpHandlers = Pick<
   Handlers<NetworkingServiceServer>,
   | 'listFloatingIps'
   | 'getFloatingIp'
   | 'createFloatingIp'
+  | 'updateFloatingIp'
   | 'associateFloatingIp'
   | 'disassociateFloatingIp'
   | 'deleteFloatingIp'
@@ -35,12 +37,17 @@ export function floatingIpHandlers(deps: Deps, reach: Reach): FloatingIpHandlers
         ...only('status', request.status.toUpperCase()),
         ...only('port_id', request.portId),
         ...only('floating_ip_address', request.ipAddress),
+        ...only('floating_network_id', request.floatingNetworkId),
+        ...only('router_id', request.routerId),
+        ...only('fixed_ip_address', request.fixedIpAddress),
       };
       const found = await reach.list<NeutronFloatingIp>(request, context, (neutron, project, within) =>
         neutron.floatingIps.list({ ...filter, ...project }, within),
       );
-      const { items, nextPageToken } = pageOf(found, request, {
-        key: ({ floating_ip_address, id }) => `${sortable(floating_ip_address)} ${id}`,
+      const { items, nextPageToken } = orderedPage(found, request, {
+        floating_ip_address: ({ floating_ip_address }) => sortable(floating_ip_address),
+        status: byStatus,
+        created_at: byTime,
       });
       return { floatingIps: items.map(floatingIpView), nextPageToken };
     },
@@ -71,19 +78,25 @@ export function floatingIpHandlers(deps: Deps, reach: Reach): FloatingIpHandlers
       if (ports[0] && ports[0].project_id !== projectId) throw elsewhere('project_id');
       const mark = createMarker(OWNER_MARK, await tenancy.ownerMark(caller)).text;
       const neutron = await reach.clientFor(projectId, context);
-      const made = await explained(
-        neutron.floatingIps.create(
-          {
-            floating_network_id: way?.externalNetworkId ?? network?.id ?? '',
-            project_id: projectId,
-            description: describe(mark, request.description),
-            ...(way ? leadTo(way) : {}),
-          },
-          within,
-        ),
-        way,
-      );
-      return floatingIpView(made);
+      const wish = {
+        floating_network_id: way?.externalNetworkId ?? network?.id ?? '',
+        project_id: projectId,
+        mark,
+        text: request.description,
+        ...(way ? leadTo(way) : {}),
+      };
+      return floatingIpView(await explained(takeFloatingIp(neutron, wish, context), way, context));
+    },
+
+    async updateFloatingIp(request, context) {
+      const floatingIp = await reach.floatingIp(request.id, context);
+      const violations = [...checkDescription(request.description)];
+      if (violations.length > 0) throw invalid(violations);
+      const { description } = textChanges(request, floatingIp);
+      if (description === undefined) return floatingIpView(floatingIp);
+      const neutron = await reach.clientFor(floatingIp.project_id, context);
+      const change = { description };
+      return floatingIpView(await neutron.floatingIps.change(request.id, change, callContext(context)));
     },
 
     async associateFloatingIp(request, context) {
@@ -95,7 +108,7 @@ export function floatingIpHandlers(deps: Deps, reach: Reach): FloatingIpHandlers
       if (isThere) return floatingIpView(floatingIp);
       const neutron = await reach.clientFor(floatingIp.project_id, context);
       const change = neutron.floatingIps.change(floatingIp.id, leadTo(way), callContext(context));
-      return floatingIpView(await explained(change, way));
+      return floatingIpView(await explained(change, way, context));
     },
 
     async disassociateFloatingIp({ id }, context) {
@@ -158,6 +171,26 @@ export function floatingIpHandlers(deps: Deps, reach: Reach): FloatingIpHandlers
     }
     return first;
   }
+
+  /** Says in a user's words what Neutron has against an association. */
+  async function explained<T>(work: Promise<T>, way: Way | undefined, context: Context): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (!(error instanceof Failure) || error.reason !== 'FLOATING_IP_PRESENT' || !way) throw error;
+      const { portId: port_id, fixedIpAddress: fixed_ip_address } = way;
+      const filter = { port_id, fixed_ip_address, floating_network_id: way.externalNetworkId };
+      const [present] = await home.neutron.floatingIps.list(filter, callContext(context));
+      const its = present ? `floating IP ${present.floating_ip_address}` : 'a floating IP';
+      throw new Failure({
+        code: 'ALREADY_EXISTS',
+        reason: 'FLOATING_IP_PRESENT',
+        message: `${fixed_ip_address} of port ${port_id} has ${its} already: use that one, or disassociate it first`,
+        metadata: { port_id, floating_ip_id: present?.id ?? '' },
+        cause: error,
+      });
+    }
+  }
 }
 
 type Target = { readonly portId: string; readonly instanceId: string; readonly fixedIpAddress: string };
@@ -182,22 +215,6 @@ function noWay(ports: readonly NeutronPort[]): Failure {
   });
 }
 
-/** Says in a user's words what Neutron has against an association. */
-async function explained<T>(work: Promise<T>, way: Way | undefined): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    if (!(error instanceof Failure) || error.reason !== 'FLOATING_IP_PRESENT') throw error;
-    throw new Failure({
-      code: 'ALREADY_EXISTS',
-      reason: 'FLOATING_IP_PRESENT',
-      message: `${way?.fixedIpAddress ?? 'The address'} has a floating IP already: disassociate that one first`,
-      metadata: { port_id: way?.portId ?? '' },
-      cause: error,
-    });
-  }
-}
-
 /** IPv4 addresses as text that sorts like the numbers. */
 function sortable(address: string): string {
   return address.replace(/\d+/g, (digits) => digits.padStart(3, '0'));
@@ -215,5 +232,6 @@ function floatingIpView(floatingIp: NeutronFloatingIp): FloatingIp {
     fixedIpAddress: floatingIp.fixed_ip_address ?? '',
     routerId: floatingIp.router_id ?? '',
     sliceId: sliceOf(floatingIp),
+    createdAt: floatingIp.created_at,
   });
 }

@@ -35,11 +35,19 @@ export function* checkNewPort(request: CreatePortRequest, place: Place): Generat
 
 export function* checkPortChange(
   request: UpdatePortRequest,
-  { port, subnets }: { port: NeutronPort; subnets: readonly NeutronSubnet[] },
+  { port, subnets, isAdmin }: { port: NeutronPort; subnets: readonly NeutronSubnet[]; isAdmin: boolean },
 ): Generator<FieldViolation> {
   yield* checkOptionalName(request.name);
   yield* checkDescription(request.description);
   yield* checkFixedIps(request.fixedIps, subnets);
+  const { macAddress: mac } = request;
+  if (mac !== undefined) {
+    yield* checkMac(mac, 'mac_address');
+    if (!isAdmin && mac.toLowerCase() !== port.mac_address.toLowerCase()) {
+      const message = 'only admins change it: make a new port with this address instead';
+      yield { field: 'mac_address', message };
+    }
+  }
   yield* checkPairs(request.allowedAddressPairs);
   if (!(request.portSecurityEnabled ?? port.port_security_enabled)) yield* checkOff(request);
 }

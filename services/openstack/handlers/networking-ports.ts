@@ -13,10 +13,10 @@ import { createMarker } from '../api/tagging.ts';
 import { OWNER_MARK, sliceOf } from '../marks.ts';
 import { callContext, type Deps } from './deps.ts';
 import { createGroupNames } from './networking-group-names.ts';
+import { byName, byStatus, byTime, orderedPage } from './networking-order.ts';
 import { checkNewPort, checkPortChange } from './networking-port-check.ts';
 import { only, type Reach } from './networking-reach.ts';
 import { describe, descriptionOf, isGiven, textChanges } from './networking-text.ts';
-import { pageOf } from './page.ts';
 
 type PortHandlers = Pick<
   Handlers<NetworkingServiceServer>,
@@ -43,7 +43,13 @@ export function portHandlers(deps: Deps, reach: Reach): PortHandlers {
       const ports = await reach.list<NeutronPort>(request, context, (neutron, project, within) =>
         neutron.ports.list({ ...filter, ...project }, within),
       );
-      const { items, nextPageToken } = pageOf(ports, request, { key: ({ name, id }) => `${name} ${id}` });
+      const { items, nextPageToken } = orderedPage(ports, request, {
+        name: byName,
+        status: byStatus,
+        mac_address: (port) => port.mac_address.toLowerCase(),
+        device_owner: (port) => port.device_owner,
+        created_at: byTime,
+      });
       return { ports: items.map(portView), nextPageToken };
     },
 
@@ -99,12 +105,26 @@ export function portHandlers(deps: Deps, reach: Reach): PortHandlers {
           : home.neutron.subnets.list({ network_id: port.network_id }, within),
         groupNames.resolve(request.securityGroups, port.project_id, context),
       ]);
-      const violations = [...checkPortChange(request, { port, subnets }), ...groups.violations];
+      const violations = [
+        ...checkPortChange(request, { port, subnets, isAdmin: context.caller.role === 'admin' }),
+        ...groups.violations,
+      ];
       if (violations.length > 0) throw invalid(violations);
-      const changes = { ...textChanges(request, port), ...portChanges(request, groups.ids) };
+      const mac = request.macAddress?.toLowerCase();
+      const isOtherMac = mac !== undefined && mac !== port.mac_address.toLowerCase();
+      const changes = {
+        ...textChanges(request, port),
+        ...portChanges(request, groups.ids),
+        ...(isOtherMac ? { mac_address: mac } : {}),
+      };
       if (Object.keys(changes).length === 0) return portView(port);
-      const neutron = await reach.clientFor(port.project_id, context);
-      return portView(await neutron.ports.change(port.id, changes, within));
+      // Only an administrator's token changes a MAC address.
+      const neutron = isOtherMac ? home.neutron : await reach.clientFor(port.project_id, context);
+      try {
+        return portView(await neutron.ports.change(port.id, changes, within));
+      } catch (error) {
+        throw bound(error, port) ?? error;
+      }
     },
 
     async deletePort({ id }, context) {
@@ -187,6 +207,18 @@ function owned(port: NeutronPort, { name, advice }: ServiceOwner, change: string
   });
 }
 
+/** Neutron changes no MAC address that a host already works with. */
+function bound(error: unknown, port: NeutronPort): Failure | undefined {
+  if (!(error instanceof Failure) || error.metadata.type !== 'PortBound') return undefined;
+  return new Failure({
+    code: 'FAILED_PRECONDITION',
+    reason: 'PORT_BOUND',
+    message: `Port "${port.name || port.id}" is in use by instance ${port.device_id}: detach it there before its mac_address changes`,
+    metadata: { port_id: port.id, device_id: port.device_id },
+    cause: error,
+  });
+}
+
 export function portView(port: NeutronPort): Port {
   return Port.fromPartial({
     id: port.id,
@@ -207,6 +239,7 @@ export function portView(port: NeutronPort): Port {
       macAddress: pair.mac_address.toLowerCase(),
     })),
     sliceId: sliceOf(port),
+    createdAt: port.created_at,
   });
 }
 

@@ -15,6 +15,7 @@ import { ROUTER_INTERFACE_OWNERS } from '../kinds/router-interface.ts';
 import { OWNER_MARK, sliceOf } from '../marks.ts';
 import { callContext, type Deps } from './deps.ts';
 import { createExternal } from './networking-external.ts';
+import { byName, byStatus, byTime, orderedPage } from './networking-order.ts';
 import { fixedIpView } from './networking-ports.ts';
 import { only, type Reach } from './networking-reach.ts';
 import { checkRoutes } from './networking-subnet-check.ts';
@@ -26,7 +27,6 @@ import {
   isGiven,
   textChanges,
 } from './networking-text.ts';
-import { pageOf } from './page.ts';
 
 type RouterHandlers = Pick<
   Handlers<NetworkingServiceServer>,
@@ -48,7 +48,11 @@ export function routerHandlers(deps: Deps, reach: Reach): RouterHandlers {
       const routers = await reach.list<NeutronRouter>(request, context, (neutron, project, within) =>
         neutron.routers.list({ ...filter, ...project }, within),
       );
-      const { items, nextPageToken } = pageOf(routers, request, { key: ({ name, id }) => `${name} ${id}` });
+      const { items, nextPageToken } = orderedPage(routers, request, {
+        name: byName,
+        status: byStatus,
+        created_at: byTime,
+      });
       return { routers: await view(items, context), nextPageToken };
     },
 
@@ -171,6 +175,7 @@ function routerView(router: NeutronRouter, feet: readonly NeutronPort[]): Router
     ),
     routes: [...router.routes],
     sliceId: sliceOf(router),
+    createdAt: router.created_at,
   });
 }
 

@@ -12,9 +12,9 @@ import { absentIsDone } from '../api/errors.ts';
 import type { SecurityGroupRule as NeutronRule, SecurityGroup } from '../api/neutron-types.ts';
 import { callContext, type Deps } from './deps.ts';
 import { createGroupNames } from './networking-group-names.ts';
+import { byTime, orderedPage } from './networking-order.ts';
 import type { Reach } from './networking-reach.ts';
 import { checkRule, type RuleBody, ruleBody, ruleKey } from './networking-rule-check.ts';
-import { pageOf } from './page.ts';
 
 type RuleHandlers = Pick<
   Handlers<NetworkingServiceServer>,
@@ -32,7 +32,7 @@ export function ruleHandlers(deps: Deps, reach: Reach): RuleHandlers {
 
   return {
     async listSecurityGroupRules(request, context) {
-      const { securityGroupId, direction, protocol } = request;
+      const { securityGroupId, direction, ethertype, protocol } = request;
       // A rule bears no mark: it is whose its group is.
       const groups = await reach.list<SecurityGroup>(request, context, (neutron, project, within) =>
         neutron.securityGroups.list(
@@ -43,9 +43,13 @@ export function ruleHandlers(deps: Deps, reach: Reach): RuleHandlers {
       const found = groups
         .flatMap((group) => group.security_group_rules)
         .filter((rule) => direction === '' || rule.direction === direction)
+        .filter((rule) => ethertype === '' || rule.ethertype === ethertype)
         .filter((rule) => protocol === '' || rule.protocol === protocol.toLowerCase());
-      const { items, nextPageToken } = pageOf(found, request, {
-        key: ({ created_at, id }) => `${created_at} ${id}`,
+      const { items, nextPageToken } = orderedPage(found, request, {
+        created_at: byTime,
+        direction: ({ direction }) => direction,
+        ethertype: ({ ethertype }) => ethertype,
+        protocol: ({ protocol }) => protocol ?? '',
       });
       return { rules: items.map(ruleView), nextPageToken };
     },
@@ -244,5 +248,6 @@ export function ruleView(rule: NeutronRule): SecurityGroupRule {
     remoteGroupId: rule.remote_group_id ?? '',
     description: rule.description ?? '',
     projectId: rule.project_id,
+    createdAt: rule.created_at,
   });
 }

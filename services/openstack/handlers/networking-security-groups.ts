@@ -10,10 +10,10 @@ import type { SecurityGroup as NeutronGroup } from '../api/neutron-types.ts';
 import { createMarker } from '../api/tagging.ts';
 import { OWNER_MARK, sliceOf } from '../marks.ts';
 import { callContext, type Deps } from './deps.ts';
+import { byName, byTime, orderedPage } from './networking-order.ts';
 import { only, type Reach } from './networking-reach.ts';
 import { createRules, ruleView } from './networking-rules.ts';
 import { checkDescription, checkName, describe, descriptionOf, textChanges } from './networking-text.ts';
-import { pageOf } from './page.ts';
 
 type GroupHandlers = Pick<
   Handlers<NetworkingServiceServer>,
@@ -35,7 +35,7 @@ export function securityGroupHandlers(deps: Deps, reach: Reach): GroupHandlers {
       const groups = await reach.list<NeutronGroup>(request, context, (neutron, project, within) =>
         neutron.securityGroups.list({ ...only('name', request.name), ...project }, within),
       );
-      const { items, nextPageToken } = pageOf(groups, request, { key: ({ name, id }) => `${name} ${id}` });
+      const { items, nextPageToken } = orderedPage(groups, request, { name: byName, created_at: byTime });
       return { securityGroups: items.map(groupView), nextPageToken };
     },
 
@@ -144,5 +144,6 @@ function groupView(group: NeutronGroup): SecurityGroup {
       .toSorted((a, b) => (`${a.created_at} ${a.id}` < `${b.created_at} ${b.id}` ? -1 : 1))
       .map(ruleView),
     sliceId: sliceOf(group),
+    createdAt: group.created_at,
   });
 }

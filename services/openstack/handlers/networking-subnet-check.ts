@@ -5,7 +5,6 @@ import type { FieldViolation } from '#common/errors.ts';
 import type { AllocationPool, HostRoute } from '#proto/pucp/openstack/v1/openstack.ts';
 import { checkDnsServers, ipVersionOf, isInside, parseCidr } from './network-check.ts';
 
-const IPV6_MODES = ['slaac', 'dhcpv6-stateful', 'dhcpv6-stateless'];
 // Neutron's default (max_subnet_host_routes).
 const MAX_ROUTES = 20;
 
@@ -24,7 +23,7 @@ export function* checkSubnet(plan: SubnetPlan): Generator<FieldViolation> {
   if (gatewayIp && !isInside(gatewayIp, cidr)) {
     yield { field: 'gateway_ip', message: `"${gatewayIp}" is not an address of ${cidr}` };
   }
-  yield* checkDnsServers(dnsNameservers);
+  yield* checkDnsServers(dnsNameservers, ipVersionOf(cidr));
   yield* checkPools(allocationPools, cidr, gatewayIp ?? undefined);
   yield* checkRoutes(hostRoutes, 'host_routes', ipVersionOf(cidr));
 }
@@ -88,22 +87,6 @@ export function* checkRoutes(
     const key = `${destination} ${nexthop}`;
     if (seen.has(key)) yield { field, message: 'is there twice' };
     seen.add(key);
-  }
-}
-
-export function* checkIpv6Mode(request: {
-  readonly cidr: string;
-  readonly ipv6Mode: string;
-  readonly enableDhcp?: boolean | undefined;
-}): Generator<FieldViolation> {
-  const { cidr, ipv6Mode, enableDhcp } = request;
-  if (ipv6Mode === '') return;
-  const field = 'ipv6_mode';
-  if (!IPV6_MODES.includes(ipv6Mode)) yield { field, message: `must be one of ${IPV6_MODES.join(', ')}` };
-  if (ipVersionOf(cidr) === 4) yield { field, message: 'is for IPv6 only' };
-  else if (enableDhcp === false) yield { field, message: 'needs enable_dhcp' };
-  else if (ipv6Mode !== 'dhcpv6-stateful' && !cidr.endsWith('/64')) {
-    yield { field, message: `${ipv6Mode} needs a prefix of /64` };
   }
 }
 

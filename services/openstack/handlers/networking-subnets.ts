@@ -10,10 +10,12 @@ import type {
 import type { NeutronPort, NeutronSubnet } from '../api/neutron-types.ts';
 import { ROUTER_INTERFACE_OWNERS } from '../kinds/router-interface.ts';
 import { callContext, type Deps } from './deps.ts';
-import { checkCidr, ipVersionOf } from './network-check.ts';
+import { checkCidr, checkIpv6Mode } from './network-check.ts';
 import { subnetView } from './network-view.ts';
+import { byName, byTime, orderedPage } from './networking-order.ts';
 import { only, type Reach } from './networking-reach.ts';
-import { checkIpv6Mode, checkSubnet } from './networking-subnet-check.ts';
+import { newSubnet } from './networking-subnet-body.ts';
+import { checkSubnet } from './networking-subnet-check.ts';
 import {
   checkDescription,
   checkOptionalName,
@@ -22,7 +24,6 @@ import {
   markIn,
   textChanges,
 } from './networking-text.ts';
-import { pageOf } from './page.ts';
 
 type SubnetHandlers = Pick<
   Handlers<NetworkingServiceServer>,
@@ -45,7 +46,11 @@ export function subnetHandlers({ cloud, config }: Deps, reach: Reach): SubnetHan
       const subnets = await reach.list<NeutronSubnet>(request, context, (neutron, project, within) =>
         neutron.subnets.list({ ...filter, ...project }, within),
       );
-      const { items, nextPageToken } = pageOf(subnets, request, { key: ({ name, id }) => `${name} ${id}` });
+      const { items, nextPageToken } = orderedPage(subnets, request, {
+        name: byName,
+        cidr: ({ cidr }) => cidr,
+        created_at: byTime,
+      });
       return { subnets: items.map(subnetView), nextPageToken };
     },
 
@@ -57,19 +62,7 @@ export function subnetHandlers({ cloud, config }: Deps, reach: Reach): SubnetHan
       const network = await reach.network(request.networkId, context);
       const violations = [...checkNew(request)];
       if (violations.length > 0) throw invalid(violations);
-      const {
-        cidr,
-        name,
-        gatewayIp,
-        enableDhcp = true,
-        dnsNameservers,
-        allocationPools,
-        hostRoutes,
-      } = request;
-      const version = ipVersionOf(cidr);
-      // Both say the same: Neutron's router announces what DHCP does.
-      const mode = version === 6 && enableDhcp ? request.ipv6Mode || 'dhcpv6-stateful' : undefined;
-      const dns = dnsNameservers.length === 0 && version === 4 ? [...config.dnsServers] : dnsNameservers;
+      const { name, allocationPools, hostRoutes } = request;
       const neutron = await reach.clientFor(network.project_id, context);
       const subnet = await neutron.subnets.create(
         {
@@ -78,14 +71,9 @@ export function subnetHandlers({ cloud, config }: Deps, reach: Reach): SubnetHan
           project_id: network.project_id,
           name,
           description: describe(markIn(network), request.description),
-          ip_version: version,
-          cidr,
-          enable_dhcp: enableDhcp,
-          dns_nameservers: dns,
-          ...(gatewayIp === undefined ? {} : { gateway_ip: gatewayIp === '' ? null : gatewayIp }),
+          ...newSubnet(request, config.dnsServers),
           ...(allocationPools.length === 0 ? {} : { allocation_pools: allocationPools }),
           ...(hostRoutes.length === 0 ? {} : { host_routes: hostRoutes }),
-          ...(mode === undefined ? {} : { ipv6_address_mode: mode, ipv6_ra_mode: mode }),
         },
         callContext(context),
       );
@@ -184,4 +172,8 @@ function* checkChange(request: UpdateSubnetRequest, subnet: NeutronSubnet): Gene
         ? subnet.allocation_pools.map((pool) => ({ ...pool }))
         : allocationPools,
   });
+  if (request.enableDhcp === false && subnet.ipv6_address_mode !== null) {
+    const message = 'cannot be turned off where ipv6_mode is set: make another subnet instead';
+    yield { field: 'enable_dhcp', message };
+  }
 }

@@ -1,13 +1,14 @@
 // Names and descriptions of Neutron's things. The mark of who made a thing stands in its description, since that is the
-// one text that the creating call itself sets; a user's own words follow it after a space, and are all that users see.
+// one text that the creating call itself sets; a user's own words follow it after a space, and are all that users see. A word
+// of `~` and eight hexadecimal digits may stand between them: the call that made the thing, if its answer were lost.
 
 import { Failure, type FieldViolation } from '#common/errors.ts';
 import { deployedSliceOf, type Marked, OWNER_MARK, SLICE_MARK } from '../marks.ts';
 
-// Neutron takes 255 characters; the longest mark has 57.
+// Neutron takes 255 characters; the longest mark has 57, and a call's 10 more.
 const MAX_DESCRIPTION = 180;
 const MAX_NAME = 255;
-const MARK = new RegExp(`^(?:${OWNER_MARK}|${SLICE_MARK}):\\S*`);
+const MARK = new RegExp(`^(?:${OWNER_MARK}|${SLICE_MARK}):\\S*(?: ~[0-9a-f]{8}(?= |$))?`);
 
 /** The description to store. */
 export function describe(mark: string, text: string): string {

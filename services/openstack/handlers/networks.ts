@@ -4,6 +4,7 @@ import { Failure, invalid, notFound } from '#common/errors.ts';
 import type { Context, Handlers } from '#common/rpc-server.ts';
 import type {
   CreateNetworkRequest,
+  ListNetworksRequest,
   OpenstackServiceServer,
 } from '#proto/pucp/openstack/v1/openstack_service.ts';
 import type { ProjectClients } from '../api/cloud.ts';
@@ -14,11 +15,13 @@ import { createMarker } from '../api/tagging.ts';
 import { networkTags, OWNER_MARK, sliceOf } from '../marks.ts';
 import { callContext, type Deps, findReachable } from './deps.ts';
 import { listOwned, projectNames } from './listing.ts';
-import { checkNetwork, ipVersionOf } from './network-check.ts';
+import { checkNetwork } from './network-check.ts';
 import { readNetworkOwner } from './network-owner.ts';
 import { networkView } from './network-view.ts';
+import { byName, byStatus, byTime, orderedPage } from './networking-order.ts';
+import { only } from './networking-reach.ts';
+import { newSubnet } from './networking-subnet-body.ts';
 import { describe, markIn } from './networking-text.ts';
-import { pageOf } from './page.ts';
 
 type NetworkHandlers = Pick<
   Handlers<OpenstackServiceServer>,
@@ -31,17 +34,25 @@ export function networkHandlers({ cloud, tenancy, config }: Deps): NetworkHandle
   return {
     async listNetworks(request, context) {
       const networkOwner = await readNetworkOwner(tenancy, context);
+      const filter = filterOf(request);
       const networks = await listOwned<NeutronNetwork>(tenancy, context, request, {
         all: (projectId, within) =>
-          home.neutron.networks.list(projectId ? { project_id: projectId } : {}, within),
-        of: (place, within) => listOf(place.clients, request.projectId ? place.projectId : undefined, within),
+          home.neutron.networks.list({ ...filter, ...only('project_id', projectId ?? '') }, within),
+        // A project's token also shows what is shared; asked for one project, only that one's networks are meant.
+        of: ({ clients, projectId }, within) =>
+          clients.neutron.networks.list(
+            { ...filter, ...only('project_id', request.projectId && projectId) },
+            within,
+          ),
         ownerMark: networkOwner,
         slice: sliceOf,
         isCommon,
       });
       const common = await commonFor(request, networks, context);
-      const { items, nextPageToken } = pageOf([...networks, ...common], request, {
-        key: ({ name, id }) => `${name} ${id}`,
+      const { items, nextPageToken } = orderedPage([...networks, ...common], request, {
+        name: byName,
+        status: byStatus,
+        created_at: byTime,
       });
       const [subnets, names] = await Promise.all([
         subnetsOf(items, callContext(context)),
@@ -83,20 +94,23 @@ export function networkHandlers({ cloud, tenancy, config }: Deps): NetworkHandle
         within,
       );
       try {
-        const subnet = await neutron.subnets.create(
-          {
-            ...subnetOf(request, network),
-            ...(isSpecial ? { project_id: place.projectId } : {}),
-          },
-          within,
-        );
+        const subnet =
+          request.cidr === ''
+            ? undefined
+            : await neutron.subnets.create(
+                {
+                  ...subnetOf(request, network),
+                  ...(isSpecial ? { project_id: place.projectId } : {}),
+                },
+                within,
+              );
         const tags = networkTags(request);
         if (tags.length > 0) await neutron.networks.replaceTags(network.id, tags, within);
         return {
           id: network.id,
           networkName: network.name,
           openstackNetworkId: network.id,
-          subnetId: subnet.id,
+          subnetId: subnet?.id ?? '',
           message: 'Network created successfully',
         };
       } catch (error) {
@@ -125,29 +139,24 @@ export function networkHandlers({ cloud, tenancy, config }: Deps): NetworkHandle
   };
 
   function subnetOf(request: CreateNetworkRequest, network: NeutronNetwork) {
-    const { cidr, gatewayIp, enableDhcp, dnsNameservers, networkName } = request;
     return {
       network_id: network.id,
-      name: `${networkName}-subnet`.slice(0, 255),
+      name: `${request.networkName}-subnet`.slice(0, 255),
       description: markIn(network),
-      ip_version: ipVersionOf(cidr),
-      cidr,
-      // Set and empty means none; not set leaves the choice to Neutron, which takes the first address.
-      ...(gatewayIp === undefined ? {} : { gateway_ip: gatewayIp === '' ? null : gatewayIp }),
-      enable_dhcp: enableDhcp ?? true,
-      dns_nameservers: dnsNameservers.length > 0 ? dnsNameservers : [...config.dnsServers],
+      ...newSubnet(request, config.dnsServers),
     };
   }
 
   // A user without a project sees what everybody sees.
   async function commonFor(
-    request: { projectId: string; sliceId: string },
+    request: ListNetworksRequest,
     found: readonly NeutronNetwork[],
     context: Context,
   ): Promise<NeutronNetwork[]> {
     if (request.projectId !== '' || request.sliceId !== '' || found.length > 0) return [];
     if (context.caller.role === 'admin') return [];
-    return (await home.neutron.networks.list({}, callContext(context))).filter(isCommon);
+    const networks = await home.neutron.networks.list(filterOf(request), callContext(context));
+    return networks.filter(isCommon);
   }
 
   async function subnetsOf(
@@ -177,13 +186,13 @@ export function isCommon(network: NeutronNetwork): boolean {
   return network.shared || network['router:external'];
 }
 
-/** A project's token also shows what is shared; asked for one project, only that one's networks are meant. */
-async function listOf(
-  { neutron }: ProjectClients,
-  projectId: string | undefined,
-  within: CallContext,
-): Promise<NeutronNetwork[]> {
-  return await neutron.networks.list(projectId ? { project_id: projectId } : {}, within);
+function filterOf({ name, status, isExternal, shared }: ListNetworksRequest) {
+  return {
+    ...only('name', name),
+    ...only('status', status.toUpperCase()),
+    ...(isExternal === undefined ? {} : { 'router:external': isExternal }),
+    ...(shared === undefined ? {} : { shared }),
+  };
 }
 
 const TAKE_BACK_MS = 30_000;

@@ -11,6 +11,7 @@ export const examples = examplesOf<IdentityServiceServer>(IdentityServiceService
     listMembers: { projectId },
     addMember: { projectId, user: 'nobody', role: 'member' },
     setQuotas: { projectId, compute: { cores: 30 } },
+    resetQuotas: { projectId },
     getQuotaUsage: { projectId },
     removeMember: { projectId, user: 'admin', role: 'member' },
     deleteProject: { projectId },

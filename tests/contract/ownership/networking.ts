@@ -68,6 +68,7 @@ export const examples = examplesOf<NetworkingServiceServer>(NetworkingServiceSer
       listFloatingIps: { projectId },
       getFloatingIp: { id: floatingIp },
       createFloatingIp: { projectId },
+      updateFloatingIp: { id: floatingIp, description: 'changed' },
       associateFloatingIp: { id: floatingIp, portId: port },
       disassociateFloatingIp: { id: floatingIp },
       listSecurityGroups: { projectId },

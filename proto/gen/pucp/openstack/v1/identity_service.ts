@@ -171,8 +171,14 @@ export interface SetQuotasRequest_VolumeEntry {
 }
 
 /** Names a project. */
-export interface GetQuotaUsageRequest {
+export interface ResetQuotasRequest {
   /** The project's id or name. */
+  projectId: string;
+}
+
+/** Names a project. */
+export interface GetQuotaUsageRequest {
+  /** The project's id or name; the caller's own project if empty. */
   projectId: string;
 }
 
@@ -1887,6 +1893,79 @@ export const SetQuotasRequest_VolumeEntry: MessageFns<SetQuotasRequest_VolumeEnt
   },
 };
 
+function createBaseResetQuotasRequest(): ResetQuotasRequest {
+  return { projectId: "" };
+}
+
+export const ResetQuotasRequest: MessageFns<ResetQuotasRequest> = {
+  encode(message: ResetQuotasRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.projectId !== "") {
+      writer.uint32(10).string(message.projectId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResetQuotasRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResetQuotasRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.projectId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResetQuotasRequest {
+    return {
+      projectId: isSet(object.projectId)
+        ? globalThis.String(object.projectId)
+        : isSet(object.project_id)
+        ? globalThis.String(object.project_id)
+        : "",
+    };
+  },
+
+  toJSON(message: ResetQuotasRequest): unknown {
+    const obj: any = {};
+    if (message.projectId !== "") {
+      obj.projectId = message.projectId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResetQuotasRequest>): ResetQuotasRequest {
+    return ResetQuotasRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResetQuotasRequest>): ResetQuotasRequest {
+    const message = createBaseResetQuotasRequest();
+    message.projectId = object.projectId ?? "";
+    return message;
+  },
+};
+
 function createBaseGetQuotaUsageRequest(): GetQuotaUsageRequest {
   return { projectId: "" };
 }
@@ -2083,7 +2162,23 @@ export const IdentityServiceService = {
     responseSerialize: (value: Quotas): Buffer => Buffer.from(Quotas.encode(value).finish()),
     responseDeserialize: (value: Buffer): Quotas => Quotas.decode(value),
   },
-  /** Returns the limits of a project with what is used of them. Errors: NOT_FOUND. */
+  /**
+   * Gives a project the cloud's own limits back, in all three services or in none, and returns them. Limits are then below
+   * what is in use if the defaults are: nothing more can be made until enough is gone. Errors: NOT_FOUND.
+   */
+  resetQuotas: {
+    path: "/pucp.openstack.v1.IdentityService/ResetQuotas" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ResetQuotasRequest): Buffer => Buffer.from(ResetQuotasRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ResetQuotasRequest => ResetQuotasRequest.decode(value),
+    responseSerialize: (value: Quotas): Buffer => Buffer.from(Quotas.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Quotas => Quotas.decode(value),
+  },
+  /**
+   * Returns the limits of a project with what is used of them. Errors: NOT_FOUND, also for a caller without a project who names
+   * none.
+   */
   getQuotaUsage: {
     path: "/pucp.openstack.v1.IdentityService/GetQuotaUsage" as const,
     requestStream: false as const,
@@ -2135,7 +2230,15 @@ export interface IdentityServiceServer extends UntypedServiceImplementation {
    * Errors: NOT_FOUND, INVALID_ARGUMENT naming every mistake, with the limits that exist.
    */
   setQuotas: handleUnaryCall<SetQuotasRequest, Quotas>;
-  /** Returns the limits of a project with what is used of them. Errors: NOT_FOUND. */
+  /**
+   * Gives a project the cloud's own limits back, in all three services or in none, and returns them. Limits are then below
+   * what is in use if the defaults are: nothing more can be made until enough is gone. Errors: NOT_FOUND.
+   */
+  resetQuotas: handleUnaryCall<ResetQuotasRequest, Quotas>;
+  /**
+   * Returns the limits of a project with what is used of them. Errors: NOT_FOUND, also for a caller without a project who names
+   * none.
+   */
   getQuotaUsage: handleUnaryCall<GetQuotaUsageRequest, QuotaUsages>;
 }
 
@@ -2305,7 +2408,29 @@ export interface IdentityServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Quotas) => void,
   ): ClientUnaryCall;
-  /** Returns the limits of a project with what is used of them. Errors: NOT_FOUND. */
+  /**
+   * Gives a project the cloud's own limits back, in all three services or in none, and returns them. Limits are then below
+   * what is in use if the defaults are: nothing more can be made until enough is gone. Errors: NOT_FOUND.
+   */
+  resetQuotas(
+    request: ResetQuotasRequest,
+    callback: (error: ServiceError | null, response: Quotas) => void,
+  ): ClientUnaryCall;
+  resetQuotas(
+    request: ResetQuotasRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Quotas) => void,
+  ): ClientUnaryCall;
+  resetQuotas(
+    request: ResetQuotasRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Quotas) => void,
+  ): ClientUnaryCall;
+  /**
+   * Returns the limits of a project with what is used of them. Errors: NOT_FOUND, also for a caller without a project who names
+   * none.
+   */
   getQuotaUsage(
     request: GetQuotaUsageRequest,
     callback: (error: ServiceError | null, response: QuotaUsages) => void,

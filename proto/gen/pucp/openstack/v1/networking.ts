@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { HostRoute } from "./openstack.ts";
 
 export const protobufPackage = "pucp.openstack.v1";
@@ -60,6 +61,8 @@ export interface Port {
   allowedAddressPairs: AddressPair[];
   /** The slice it belongs to, empty if none. */
   sliceId: string;
+  /** When it was made. */
+  createdAt: string | undefined;
 }
 
 /** A router's foot on a subnet. */
@@ -108,6 +111,8 @@ export interface Router {
   routes: HostRoute[];
   /** The slice it belongs to, empty if none. */
   sliceId: string;
+  /** When it was made. */
+  createdAt: string | undefined;
 }
 
 /** An address of an external network that leads to a port. */
@@ -132,6 +137,8 @@ export interface FloatingIp {
   routerId: string;
   /** The slice it belongs to, empty if none. */
   sliceId: string;
+  /** When it was made. */
+  createdAt: string | undefined;
 }
 
 /** What a rule lets through. */
@@ -186,6 +193,8 @@ export interface SecurityGroupRule {
   description: string;
   /** Its project's id. */
   projectId: string;
+  /** When it was made. */
+  createdAt: string | undefined;
 }
 
 /** A Neutron security group: what may pass to and from the ports that have it. */
@@ -202,6 +211,8 @@ export interface SecurityGroup {
   rules: SecurityGroupRule[];
   /** The slice it belongs to, empty if none. */
   sliceId: string;
+  /** When it was made. */
+  createdAt: string | undefined;
 }
 
 function createBaseFixedIp(): FixedIp {
@@ -407,6 +418,7 @@ function createBasePort(): Port {
     portSecurityEnabled: false,
     allowedAddressPairs: [],
     sliceId: "",
+    createdAt: undefined,
   };
 }
 
@@ -456,6 +468,9 @@ export const Port: MessageFns<Port> = {
     }
     if (message.sliceId !== "") {
       writer.uint32(122).string(message.sliceId);
+    }
+    if (message.createdAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.createdAt), writer.uint32(130).fork()).join();
     }
     return writer;
   },
@@ -593,6 +608,14 @@ export const Port: MessageFns<Port> = {
             message.sliceId = reader.string();
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.createdAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -666,6 +689,11 @@ export const Port: MessageFns<Port> = {
         : isSet(object.slice_id)
         ? globalThis.String(object.slice_id)
         : "",
+      createdAt: isSet(object.createdAt)
+        ? globalThis.String(object.createdAt)
+        : isSet(object.created_at)
+        ? globalThis.String(object.created_at)
+        : undefined,
     };
   },
 
@@ -716,6 +744,9 @@ export const Port: MessageFns<Port> = {
     if (message.sliceId !== "") {
       obj.sliceId = message.sliceId;
     }
+    if (message.createdAt !== undefined) {
+      obj.createdAt = message.createdAt;
+    }
     return obj;
   },
 
@@ -739,6 +770,7 @@ export const Port: MessageFns<Port> = {
     message.portSecurityEnabled = object.portSecurityEnabled ?? false;
     message.allowedAddressPairs = object.allowedAddressPairs?.map((e) => AddressPair.fromPartial(e)) || [];
     message.sliceId = object.sliceId ?? "";
+    message.createdAt = object.createdAt ?? undefined;
     return message;
   },
 };
@@ -1001,6 +1033,7 @@ function createBaseRouter(): Router {
     interfaces: [],
     routes: [],
     sliceId: "",
+    createdAt: undefined,
   };
 }
 
@@ -1035,6 +1068,9 @@ export const Router: MessageFns<Router> = {
     }
     if (message.sliceId !== "") {
       writer.uint32(82).string(message.sliceId);
+    }
+    if (message.createdAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.createdAt), writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -1132,6 +1168,14 @@ export const Router: MessageFns<Router> = {
             message.sliceId = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.createdAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1176,6 +1220,11 @@ export const Router: MessageFns<Router> = {
         : isSet(object.slice_id)
         ? globalThis.String(object.slice_id)
         : "",
+      createdAt: isSet(object.createdAt)
+        ? globalThis.String(object.createdAt)
+        : isSet(object.created_at)
+        ? globalThis.String(object.created_at)
+        : undefined,
     };
   },
 
@@ -1211,6 +1260,9 @@ export const Router: MessageFns<Router> = {
     if (message.sliceId !== "") {
       obj.sliceId = message.sliceId;
     }
+    if (message.createdAt !== undefined) {
+      obj.createdAt = message.createdAt;
+    }
     return obj;
   },
 
@@ -1231,6 +1283,7 @@ export const Router: MessageFns<Router> = {
     message.interfaces = object.interfaces?.map((e) => RouterInterface.fromPartial(e)) || [];
     message.routes = object.routes?.map((e) => HostRoute.fromPartial(e)) || [];
     message.sliceId = object.sliceId ?? "";
+    message.createdAt = object.createdAt ?? undefined;
     return message;
   },
 };
@@ -1247,6 +1300,7 @@ function createBaseFloatingIp(): FloatingIp {
     fixedIpAddress: "",
     routerId: "",
     sliceId: "",
+    createdAt: undefined,
   };
 }
 
@@ -1281,6 +1335,9 @@ export const FloatingIp: MessageFns<FloatingIp> = {
     }
     if (message.sliceId !== "") {
       writer.uint32(82).string(message.sliceId);
+    }
+    if (message.createdAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.createdAt), writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -1378,6 +1435,14 @@ export const FloatingIp: MessageFns<FloatingIp> = {
             message.sliceId = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.createdAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1430,6 +1495,11 @@ export const FloatingIp: MessageFns<FloatingIp> = {
         : isSet(object.slice_id)
         ? globalThis.String(object.slice_id)
         : "",
+      createdAt: isSet(object.createdAt)
+        ? globalThis.String(object.createdAt)
+        : isSet(object.created_at)
+        ? globalThis.String(object.created_at)
+        : undefined,
     };
   },
 
@@ -1465,6 +1535,9 @@ export const FloatingIp: MessageFns<FloatingIp> = {
     if (message.sliceId !== "") {
       obj.sliceId = message.sliceId;
     }
+    if (message.createdAt !== undefined) {
+      obj.createdAt = message.createdAt;
+    }
     return obj;
   },
 
@@ -1483,6 +1556,7 @@ export const FloatingIp: MessageFns<FloatingIp> = {
     message.fixedIpAddress = object.fixedIpAddress ?? "";
     message.routerId = object.routerId ?? "";
     message.sliceId = object.sliceId ?? "";
+    message.createdAt = object.createdAt ?? undefined;
     return message;
   },
 };
@@ -1706,6 +1780,7 @@ function createBaseSecurityGroupRule(): SecurityGroupRule {
     remoteGroupId: "",
     description: "",
     projectId: "",
+    createdAt: undefined,
   };
 }
 
@@ -1743,6 +1818,9 @@ export const SecurityGroupRule: MessageFns<SecurityGroupRule> = {
     }
     if (message.projectId !== "") {
       writer.uint32(90).string(message.projectId);
+    }
+    if (message.createdAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.createdAt), writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -1848,6 +1926,14 @@ export const SecurityGroupRule: MessageFns<SecurityGroupRule> = {
             message.projectId = reader.string();
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.createdAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1897,6 +1983,11 @@ export const SecurityGroupRule: MessageFns<SecurityGroupRule> = {
         : isSet(object.project_id)
         ? globalThis.String(object.project_id)
         : "",
+      createdAt: isSet(object.createdAt)
+        ? globalThis.String(object.createdAt)
+        : isSet(object.created_at)
+        ? globalThis.String(object.created_at)
+        : undefined,
     };
   },
 
@@ -1935,6 +2026,9 @@ export const SecurityGroupRule: MessageFns<SecurityGroupRule> = {
     if (message.projectId !== "") {
       obj.projectId = message.projectId;
     }
+    if (message.createdAt !== undefined) {
+      obj.createdAt = message.createdAt;
+    }
     return obj;
   },
 
@@ -1954,12 +2048,13 @@ export const SecurityGroupRule: MessageFns<SecurityGroupRule> = {
     message.remoteGroupId = object.remoteGroupId ?? "";
     message.description = object.description ?? "";
     message.projectId = object.projectId ?? "";
+    message.createdAt = object.createdAt ?? undefined;
     return message;
   },
 };
 
 function createBaseSecurityGroup(): SecurityGroup {
-  return { id: "", name: "", projectId: "", description: "", rules: [], sliceId: "" };
+  return { id: "", name: "", projectId: "", description: "", rules: [], sliceId: "", createdAt: undefined };
 }
 
 export const SecurityGroup: MessageFns<SecurityGroup> = {
@@ -1981,6 +2076,9 @@ export const SecurityGroup: MessageFns<SecurityGroup> = {
     }
     if (message.sliceId !== "") {
       writer.uint32(50).string(message.sliceId);
+    }
+    if (message.createdAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.createdAt), writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -2046,6 +2144,14 @@ export const SecurityGroup: MessageFns<SecurityGroup> = {
             message.sliceId = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.createdAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2074,6 +2180,11 @@ export const SecurityGroup: MessageFns<SecurityGroup> = {
         : isSet(object.slice_id)
         ? globalThis.String(object.slice_id)
         : "",
+      createdAt: isSet(object.createdAt)
+        ? globalThis.String(object.createdAt)
+        : isSet(object.created_at)
+        ? globalThis.String(object.created_at)
+        : undefined,
     };
   },
 
@@ -2097,6 +2208,9 @@ export const SecurityGroup: MessageFns<SecurityGroup> = {
     if (message.sliceId !== "") {
       obj.sliceId = message.sliceId;
     }
+    if (message.createdAt !== undefined) {
+      obj.createdAt = message.createdAt;
+    }
     return obj;
   },
 
@@ -2111,6 +2225,7 @@ export const SecurityGroup: MessageFns<SecurityGroup> = {
     message.description = object.description ?? "";
     message.rules = object.rules?.map((e) => SecurityGroupRule.fromPartial(e)) || [];
     message.sliceId = object.sliceId ?? "";
+    message.createdAt = object.createdAt ?? undefined;
     return message;
   },
 };
@@ -2123,6 +2238,19 @@ export type DeepPartial<T> = T extends Builtin ? T
   : T extends { $case: string; value: unknown } ? { $case: T["$case"]; value?: DeepPartial<T["value"]> }
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
+
+function toTimestamp(dateStr: string): Timestamp {
+  const date = new globalThis.Date(dateStr);
+  const seconds = Math.trunc(date.getTime() / 1_000);
+  const nanos = (date.getTime() % 1_000) * 1_000_000;
+  return { seconds, nanos };
+}
+
+function fromTimestamp(t: Timestamp): string {
+  let millis = (t.seconds || 0) * 1_000;
+  millis += (t.nanos || 0) / 1_000_000;
+  return new globalThis.Date(millis).toISOString();
+}
 
 function isSet(value: any): boolean {
   return value !== null && value !== undefined;

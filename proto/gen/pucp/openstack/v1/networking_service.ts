@@ -86,6 +86,8 @@ export interface ListSubnetsRequest {
   pageSize: number;
   /** From the previous answer; empty for the first page. */
   pageToken: string;
+  /** What to sort by, with ` desc` behind it for the other way round: name, cidr or created_at. name if empty. */
+  orderBy: string;
 }
 
 /** Subnets by name. */
@@ -118,7 +120,7 @@ export interface CreateSubnetRequest {
   enableDhcp?:
     | boolean
     | undefined;
-  /** Name servers that DHCP hands out; the configured ones if empty and IPv4. */
+  /** Name servers that DHCP hands out; the configured ones of the cidr's IP version if empty. */
   dnsNameservers: string[];
   /** Addresses that ports may get without asking for one; all but the gateway if empty. */
   allocationPools: AllocationPool[];
@@ -146,7 +148,7 @@ export interface UpdateSubnetRequest {
   gatewayIp?:
     | string
     | undefined;
-  /** Whether DHCP serves it. */
+  /** Whether DHCP serves it; a subnet with an ipv6_mode keeps it. */
   enableDhcp?:
     | boolean
     | undefined;
@@ -196,6 +198,8 @@ export interface ListPortsRequest {
   pageSize: number;
   /** From the previous answer; empty for the first page. */
   pageToken: string;
+  /** What to sort by, with ` desc` behind it for the other way round: name, status, mac_address, device_owner or created_at. name if empty. */
+  orderBy: string;
 }
 
 /** Ports by name. */
@@ -266,6 +270,8 @@ export interface UpdatePortRequest {
     | undefined;
   /** Fields to change although they are empty, such as host_routes. Over REST they are taken from the body's if left out. */
   updateMask: string[];
+  /** Its MAC address; admins only, and not while an instance has the port. */
+  macAddress?: string | undefined;
 }
 
 /** Names a port. */
@@ -294,6 +300,8 @@ export interface ListRoutersRequest {
   pageSize: number;
   /** From the previous answer; empty for the first page. */
   pageToken: string;
+  /** What to sort by, with ` desc` behind it for the other way round: name, status or created_at. name if empty. */
+  orderBy: string;
 }
 
 /** Routers by name. */
@@ -410,6 +418,14 @@ export interface ListFloatingIpsRequest {
   pageSize: number;
   /** From the previous answer; empty for the first page. */
   pageToken: string;
+  /** Only of this external network, by its id, if set. */
+  floatingNetworkId: string;
+  /** Only through this router, if set. */
+  routerId: string;
+  /** Only those that lead to this address, if set. */
+  fixedIpAddress: string;
+  /** What to sort by, with ` desc` behind it for the other way round: floating_ip_address, status or created_at. floating_ip_address if empty. */
+  orderBy: string;
 }
 
 /** Floating IPs by address. */
@@ -440,6 +456,14 @@ export interface CreateFloatingIpRequest {
   instanceId: string;
   /** The address to lead it to; needed only if there are several. */
   fixedIpAddress: string;
+}
+
+/** What to change of a floating IP; what is not set stays. */
+export interface UpdateFloatingIpRequest {
+  /** The floating IP's id. */
+  id: string;
+  /** Free text, at most 180 characters. */
+  description?: string | undefined;
 }
 
 /** Where to lead a floating IP. */
@@ -484,6 +508,8 @@ export interface ListSecurityGroupsRequest {
   pageSize: number;
   /** From the previous answer; empty for the first page. */
   pageToken: string;
+  /** What to sort by, with ` desc` behind it for the other way round: name or created_at. name if empty. */
+  orderBy: string;
 }
 
 /** Security groups by name. */
@@ -550,6 +576,10 @@ export interface ListSecurityGroupRulesRequest {
   pageSize: number;
   /** From the previous answer; empty for the first page. */
   pageToken: string;
+  /** Only of this version, IPv4 or IPv6, if set. */
+  ethertype: string;
+  /** What to sort by, with ` desc` behind it for the other way round: created_at, direction, ethertype or protocol. created_at if empty. */
+  orderBy: string;
 }
 
 /** Rules in the order in which they were made. */
@@ -871,7 +901,17 @@ export const UpdateNetworkRequest: MessageFns<UpdateNetworkRequest> = {
 };
 
 function createBaseListSubnetsRequest(): ListSubnetsRequest {
-  return { projectId: "", networkId: "", ipVersion: 0, cidr: "", name: "", sliceId: "", pageSize: 0, pageToken: "" };
+  return {
+    projectId: "",
+    networkId: "",
+    ipVersion: 0,
+    cidr: "",
+    name: "",
+    sliceId: "",
+    pageSize: 0,
+    pageToken: "",
+    orderBy: "",
+  };
 }
 
 export const ListSubnetsRequest: MessageFns<ListSubnetsRequest> = {
@@ -899,6 +939,9 @@ export const ListSubnetsRequest: MessageFns<ListSubnetsRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(66).string(message.pageToken);
+    }
+    if (message.orderBy !== "") {
+      writer.uint32(74).string(message.orderBy);
     }
     return writer;
   },
@@ -980,6 +1023,14 @@ export const ListSubnetsRequest: MessageFns<ListSubnetsRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.orderBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1026,6 +1077,11 @@ export const ListSubnetsRequest: MessageFns<ListSubnetsRequest> = {
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      orderBy: isSet(object.orderBy)
+        ? globalThis.String(object.orderBy)
+        : isSet(object.order_by)
+        ? globalThis.String(object.order_by)
+        : "",
     };
   },
 
@@ -1055,6 +1111,9 @@ export const ListSubnetsRequest: MessageFns<ListSubnetsRequest> = {
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.orderBy !== "") {
+      obj.orderBy = message.orderBy;
+    }
     return obj;
   },
 
@@ -1071,6 +1130,7 @@ export const ListSubnetsRequest: MessageFns<ListSubnetsRequest> = {
     message.sliceId = object.sliceId ?? "";
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.orderBy = object.orderBy ?? "";
     return message;
   },
 };
@@ -1861,6 +1921,7 @@ function createBaseListPortsRequest(): ListPortsRequest {
     sliceId: "",
     pageSize: 0,
     pageToken: "",
+    orderBy: "",
   };
 }
 
@@ -1898,6 +1959,9 @@ export const ListPortsRequest: MessageFns<ListPortsRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(90).string(message.pageToken);
+    }
+    if (message.orderBy !== "") {
+      writer.uint32(98).string(message.orderBy);
     }
     return writer;
   },
@@ -2003,6 +2067,14 @@ export const ListPortsRequest: MessageFns<ListPortsRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.orderBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2064,6 +2136,11 @@ export const ListPortsRequest: MessageFns<ListPortsRequest> = {
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      orderBy: isSet(object.orderBy)
+        ? globalThis.String(object.orderBy)
+        : isSet(object.order_by)
+        ? globalThis.String(object.order_by)
+        : "",
     };
   },
 
@@ -2102,6 +2179,9 @@ export const ListPortsRequest: MessageFns<ListPortsRequest> = {
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.orderBy !== "") {
+      obj.orderBy = message.orderBy;
+    }
     return obj;
   },
 
@@ -2121,6 +2201,7 @@ export const ListPortsRequest: MessageFns<ListPortsRequest> = {
     message.sliceId = object.sliceId ?? "";
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.orderBy = object.orderBy ?? "";
     return message;
   },
 };
@@ -2548,6 +2629,7 @@ function createBaseUpdatePortRequest(): UpdatePortRequest {
     allowedAddressPairs: [],
     adminStateUp: undefined,
     updateMask: [],
+    macAddress: undefined,
   };
 }
 
@@ -2579,6 +2661,9 @@ export const UpdatePortRequest: MessageFns<UpdatePortRequest> = {
     }
     for (const v of message.updateMask) {
       writer.uint32(74).string(v!);
+    }
+    if (message.macAddress !== undefined) {
+      writer.uint32(82).string(message.macAddress);
     }
     return writer;
   },
@@ -2668,6 +2753,14 @@ export const UpdatePortRequest: MessageFns<UpdatePortRequest> = {
             message.updateMask.push(reader.string());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.macAddress = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2715,6 +2808,11 @@ export const UpdatePortRequest: MessageFns<UpdatePortRequest> = {
         : globalThis.Array.isArray(object?.update_mask)
         ? object.update_mask.map((e: any) => globalThis.String(e))
         : [],
+      macAddress: isSet(object.macAddress)
+        ? globalThis.String(object.macAddress)
+        : isSet(object.mac_address)
+        ? globalThis.String(object.mac_address)
+        : undefined,
     };
   },
 
@@ -2747,6 +2845,9 @@ export const UpdatePortRequest: MessageFns<UpdatePortRequest> = {
     if (message.updateMask?.length) {
       obj.updateMask = message.updateMask;
     }
+    if (message.macAddress !== undefined) {
+      obj.macAddress = message.macAddress;
+    }
     return obj;
   },
 
@@ -2764,6 +2865,7 @@ export const UpdatePortRequest: MessageFns<UpdatePortRequest> = {
     message.allowedAddressPairs = object.allowedAddressPairs?.map((e) => AddressPair.fromPartial(e)) || [];
     message.adminStateUp = object.adminStateUp ?? undefined;
     message.updateMask = object.updateMask?.map((e) => e) || [];
+    message.macAddress = object.macAddress ?? undefined;
     return message;
   },
 };
@@ -2903,7 +3005,7 @@ export const DeletePortResponse: MessageFns<DeletePortResponse> = {
 };
 
 function createBaseListRoutersRequest(): ListRoutersRequest {
-  return { projectId: "", status: "", name: "", sliceId: "", pageSize: 0, pageToken: "" };
+  return { projectId: "", status: "", name: "", sliceId: "", pageSize: 0, pageToken: "", orderBy: "" };
 }
 
 export const ListRoutersRequest: MessageFns<ListRoutersRequest> = {
@@ -2925,6 +3027,9 @@ export const ListRoutersRequest: MessageFns<ListRoutersRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(50).string(message.pageToken);
+    }
+    if (message.orderBy !== "") {
+      writer.uint32(58).string(message.orderBy);
     }
     return writer;
   },
@@ -2990,6 +3095,14 @@ export const ListRoutersRequest: MessageFns<ListRoutersRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.orderBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3026,6 +3139,11 @@ export const ListRoutersRequest: MessageFns<ListRoutersRequest> = {
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      orderBy: isSet(object.orderBy)
+        ? globalThis.String(object.orderBy)
+        : isSet(object.order_by)
+        ? globalThis.String(object.order_by)
+        : "",
     };
   },
 
@@ -3049,6 +3167,9 @@ export const ListRoutersRequest: MessageFns<ListRoutersRequest> = {
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.orderBy !== "") {
+      obj.orderBy = message.orderBy;
+    }
     return obj;
   },
 
@@ -3063,6 +3184,7 @@ export const ListRoutersRequest: MessageFns<ListRoutersRequest> = {
     message.sliceId = object.sliceId ?? "";
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.orderBy = object.orderBy ?? "";
     return message;
   },
 };
@@ -4050,7 +4172,19 @@ export const ClearRouterGatewayRequest: MessageFns<ClearRouterGatewayRequest> = 
 };
 
 function createBaseListFloatingIpsRequest(): ListFloatingIpsRequest {
-  return { projectId: "", status: "", portId: "", ipAddress: "", sliceId: "", pageSize: 0, pageToken: "" };
+  return {
+    projectId: "",
+    status: "",
+    portId: "",
+    ipAddress: "",
+    sliceId: "",
+    pageSize: 0,
+    pageToken: "",
+    floatingNetworkId: "",
+    routerId: "",
+    fixedIpAddress: "",
+    orderBy: "",
+  };
 }
 
 export const ListFloatingIpsRequest: MessageFns<ListFloatingIpsRequest> = {
@@ -4075,6 +4209,18 @@ export const ListFloatingIpsRequest: MessageFns<ListFloatingIpsRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(58).string(message.pageToken);
+    }
+    if (message.floatingNetworkId !== "") {
+      writer.uint32(66).string(message.floatingNetworkId);
+    }
+    if (message.routerId !== "") {
+      writer.uint32(74).string(message.routerId);
+    }
+    if (message.fixedIpAddress !== "") {
+      writer.uint32(82).string(message.fixedIpAddress);
+    }
+    if (message.orderBy !== "") {
+      writer.uint32(90).string(message.orderBy);
     }
     return writer;
   },
@@ -4148,6 +4294,38 @@ export const ListFloatingIpsRequest: MessageFns<ListFloatingIpsRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.floatingNetworkId = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.routerId = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.fixedIpAddress = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.orderBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4193,6 +4371,26 @@ export const ListFloatingIpsRequest: MessageFns<ListFloatingIpsRequest> = {
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      floatingNetworkId: isSet(object.floatingNetworkId)
+        ? globalThis.String(object.floatingNetworkId)
+        : isSet(object.floating_network_id)
+        ? globalThis.String(object.floating_network_id)
+        : "",
+      routerId: isSet(object.routerId)
+        ? globalThis.String(object.routerId)
+        : isSet(object.router_id)
+        ? globalThis.String(object.router_id)
+        : "",
+      fixedIpAddress: isSet(object.fixedIpAddress)
+        ? globalThis.String(object.fixedIpAddress)
+        : isSet(object.fixed_ip_address)
+        ? globalThis.String(object.fixed_ip_address)
+        : "",
+      orderBy: isSet(object.orderBy)
+        ? globalThis.String(object.orderBy)
+        : isSet(object.order_by)
+        ? globalThis.String(object.order_by)
+        : "",
     };
   },
 
@@ -4219,6 +4417,18 @@ export const ListFloatingIpsRequest: MessageFns<ListFloatingIpsRequest> = {
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.floatingNetworkId !== "") {
+      obj.floatingNetworkId = message.floatingNetworkId;
+    }
+    if (message.routerId !== "") {
+      obj.routerId = message.routerId;
+    }
+    if (message.fixedIpAddress !== "") {
+      obj.fixedIpAddress = message.fixedIpAddress;
+    }
+    if (message.orderBy !== "") {
+      obj.orderBy = message.orderBy;
+    }
     return obj;
   },
 
@@ -4234,6 +4444,10 @@ export const ListFloatingIpsRequest: MessageFns<ListFloatingIpsRequest> = {
     message.sliceId = object.sliceId ?? "";
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.floatingNetworkId = object.floatingNetworkId ?? "";
+    message.routerId = object.routerId ?? "";
+    message.fixedIpAddress = object.fixedIpAddress ?? "";
+    message.orderBy = object.orderBy ?? "";
     return message;
   },
 };
@@ -4563,6 +4777,91 @@ export const CreateFloatingIpRequest: MessageFns<CreateFloatingIpRequest> = {
     message.portId = object.portId ?? "";
     message.instanceId = object.instanceId ?? "";
     message.fixedIpAddress = object.fixedIpAddress ?? "";
+    return message;
+  },
+};
+
+function createBaseUpdateFloatingIpRequest(): UpdateFloatingIpRequest {
+  return { id: "", description: undefined };
+}
+
+export const UpdateFloatingIpRequest: MessageFns<UpdateFloatingIpRequest> = {
+  encode(message: UpdateFloatingIpRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.description !== undefined) {
+      writer.uint32(18).string(message.description);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateFloatingIpRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateFloatingIpRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.description = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateFloatingIpRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      description: isSet(object.description) ? globalThis.String(object.description) : undefined,
+    };
+  },
+
+  toJSON(message: UpdateFloatingIpRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.description !== undefined) {
+      obj.description = message.description;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateFloatingIpRequest>): UpdateFloatingIpRequest {
+    return UpdateFloatingIpRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateFloatingIpRequest>): UpdateFloatingIpRequest {
+    const message = createBaseUpdateFloatingIpRequest();
+    message.id = object.id ?? "";
+    message.description = object.description ?? undefined;
     return message;
   },
 };
@@ -4898,7 +5197,7 @@ export const DeleteFloatingIpResponse: MessageFns<DeleteFloatingIpResponse> = {
 };
 
 function createBaseListSecurityGroupsRequest(): ListSecurityGroupsRequest {
-  return { projectId: "", name: "", sliceId: "", pageSize: 0, pageToken: "" };
+  return { projectId: "", name: "", sliceId: "", pageSize: 0, pageToken: "", orderBy: "" };
 }
 
 export const ListSecurityGroupsRequest: MessageFns<ListSecurityGroupsRequest> = {
@@ -4917,6 +5216,9 @@ export const ListSecurityGroupsRequest: MessageFns<ListSecurityGroupsRequest> = 
     }
     if (message.pageToken !== "") {
       writer.uint32(42).string(message.pageToken);
+    }
+    if (message.orderBy !== "") {
+      writer.uint32(50).string(message.orderBy);
     }
     return writer;
   },
@@ -4974,6 +5276,14 @@ export const ListSecurityGroupsRequest: MessageFns<ListSecurityGroupsRequest> = 
             message.pageToken = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.orderBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5009,6 +5319,11 @@ export const ListSecurityGroupsRequest: MessageFns<ListSecurityGroupsRequest> = 
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      orderBy: isSet(object.orderBy)
+        ? globalThis.String(object.orderBy)
+        : isSet(object.order_by)
+        ? globalThis.String(object.order_by)
+        : "",
     };
   },
 
@@ -5029,6 +5344,9 @@ export const ListSecurityGroupsRequest: MessageFns<ListSecurityGroupsRequest> = 
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.orderBy !== "") {
+      obj.orderBy = message.orderBy;
+    }
     return obj;
   },
 
@@ -5042,6 +5360,7 @@ export const ListSecurityGroupsRequest: MessageFns<ListSecurityGroupsRequest> = 
     message.sliceId = object.sliceId ?? "";
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.orderBy = object.orderBy ?? "";
     return message;
   },
 };
@@ -5565,7 +5884,16 @@ export const DeleteSecurityGroupResponse: MessageFns<DeleteSecurityGroupResponse
 };
 
 function createBaseListSecurityGroupRulesRequest(): ListSecurityGroupRulesRequest {
-  return { securityGroupId: "", projectId: "", direction: "", protocol: "", pageSize: 0, pageToken: "" };
+  return {
+    securityGroupId: "",
+    projectId: "",
+    direction: "",
+    protocol: "",
+    pageSize: 0,
+    pageToken: "",
+    ethertype: "",
+    orderBy: "",
+  };
 }
 
 export const ListSecurityGroupRulesRequest: MessageFns<ListSecurityGroupRulesRequest> = {
@@ -5587,6 +5915,12 @@ export const ListSecurityGroupRulesRequest: MessageFns<ListSecurityGroupRulesReq
     }
     if (message.pageToken !== "") {
       writer.uint32(50).string(message.pageToken);
+    }
+    if (message.ethertype !== "") {
+      writer.uint32(58).string(message.ethertype);
+    }
+    if (message.orderBy !== "") {
+      writer.uint32(66).string(message.orderBy);
     }
     return writer;
   },
@@ -5652,6 +5986,22 @@ export const ListSecurityGroupRulesRequest: MessageFns<ListSecurityGroupRulesReq
             message.pageToken = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.ethertype = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.orderBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5688,6 +6038,12 @@ export const ListSecurityGroupRulesRequest: MessageFns<ListSecurityGroupRulesReq
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      ethertype: isSet(object.ethertype) ? globalThis.String(object.ethertype) : "",
+      orderBy: isSet(object.orderBy)
+        ? globalThis.String(object.orderBy)
+        : isSet(object.order_by)
+        ? globalThis.String(object.order_by)
+        : "",
     };
   },
 
@@ -5711,6 +6067,12 @@ export const ListSecurityGroupRulesRequest: MessageFns<ListSecurityGroupRulesReq
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.ethertype !== "") {
+      obj.ethertype = message.ethertype;
+    }
+    if (message.orderBy !== "") {
+      obj.orderBy = message.orderBy;
+    }
     return obj;
   },
 
@@ -5725,6 +6087,8 @@ export const ListSecurityGroupRulesRequest: MessageFns<ListSecurityGroupRulesReq
     message.protocol = object.protocol ?? "";
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.ethertype = object.ethertype ?? "";
+    message.orderBy = object.orderBy ?? "";
     return message;
   },
 };
@@ -6449,7 +6813,10 @@ export const NetworkingServiceService = {
     responseSerialize: (value: Port): Buffer => Buffer.from(Port.encode(value).finish()),
     responseDeserialize: (value: Buffer): Port => Port.decode(value),
   },
-  /** Changes a port. Errors: as CreatePort, and FAILED_PRECONDITION for ports that a router or DHCP owns. */
+  /**
+   * Changes a port. Errors: as CreatePort, and FAILED_PRECONDITION for ports that a router or DHCP owns and for the MAC address
+   * of a port that an instance has.
+   */
   updatePort: {
     path: "/pucp.openstack.v1.NetworkingService/UpdatePort" as const,
     requestStream: false as const,
@@ -6602,9 +6969,11 @@ export const NetworkingServiceService = {
     responseDeserialize: (value: Buffer): FloatingIp => FloatingIp.decode(value),
   },
   /**
-   * Takes an address of an external network, and associates it if a port or an instance is named: both or neither.
+   * Takes an address of an external network, and associates it if a port or an instance is named: both or neither. A free
+   * floating IP of the project is not used instead, since somebody may keep it for something: associate that one.
    * Errors: NOT_FOUND, INVALID_ARGUMENT with the external networks that exist, FAILED_PRECONDITION if no router leads there,
-   * RESOURCE_EXHAUSTED over quota or if no address is left.
+   * ALREADY_EXISTS naming the floating IP that the fixed address has already, RESOURCE_EXHAUSTED over quota or if no address
+   * is left. If the cloud's answer is lost, what it made is looked for, and answered or given back.
    */
   createFloatingIp: {
     path: "/pucp.openstack.v1.NetworkingService/CreateFloatingIp" as const,
@@ -6613,6 +6982,17 @@ export const NetworkingServiceService = {
     requestSerialize: (value: CreateFloatingIpRequest): Buffer =>
       Buffer.from(CreateFloatingIpRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): CreateFloatingIpRequest => CreateFloatingIpRequest.decode(value),
+    responseSerialize: (value: FloatingIp): Buffer => Buffer.from(FloatingIp.encode(value).finish()),
+    responseDeserialize: (value: Buffer): FloatingIp => FloatingIp.decode(value),
+  },
+  /** Describes a floating IP; where it leads has rpcs of its own. Errors: NOT_FOUND, INVALID_ARGUMENT. */
+  updateFloatingIp: {
+    path: "/pucp.openstack.v1.NetworkingService/UpdateFloatingIp" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UpdateFloatingIpRequest): Buffer =>
+      Buffer.from(UpdateFloatingIpRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UpdateFloatingIpRequest => UpdateFloatingIpRequest.decode(value),
     responseSerialize: (value: FloatingIp): Buffer => Buffer.from(FloatingIp.encode(value).finish()),
     responseDeserialize: (value: Buffer): FloatingIp => FloatingIp.decode(value),
   },
@@ -6808,7 +7188,10 @@ export interface NetworkingServiceServer extends UntypedServiceImplementation {
    * ALREADY_EXISTS for an address that is taken, RESOURCE_EXHAUSTED over quota or if no address is left.
    */
   createPort: handleUnaryCall<CreatePortRequest, Port>;
-  /** Changes a port. Errors: as CreatePort, and FAILED_PRECONDITION for ports that a router or DHCP owns. */
+  /**
+   * Changes a port. Errors: as CreatePort, and FAILED_PRECONDITION for ports that a router or DHCP owns and for the MAC address
+   * of a port that an instance has.
+   */
   updatePort: handleUnaryCall<UpdatePortRequest, Port>;
   /**
    * Removes a port; an instance loses the interface. Errors: NOT_FOUND, FAILED_PRECONDITION for ports that a router, DHCP or
@@ -6850,11 +7233,15 @@ export interface NetworkingServiceServer extends UntypedServiceImplementation {
   /** Returns a floating IP. Errors: NOT_FOUND. */
   getFloatingIp: handleUnaryCall<GetFloatingIpRequest, FloatingIp>;
   /**
-   * Takes an address of an external network, and associates it if a port or an instance is named: both or neither.
+   * Takes an address of an external network, and associates it if a port or an instance is named: both or neither. A free
+   * floating IP of the project is not used instead, since somebody may keep it for something: associate that one.
    * Errors: NOT_FOUND, INVALID_ARGUMENT with the external networks that exist, FAILED_PRECONDITION if no router leads there,
-   * RESOURCE_EXHAUSTED over quota or if no address is left.
+   * ALREADY_EXISTS naming the floating IP that the fixed address has already, RESOURCE_EXHAUSTED over quota or if no address
+   * is left. If the cloud's answer is lost, what it made is looked for, and answered or given back.
    */
   createFloatingIp: handleUnaryCall<CreateFloatingIpRequest, FloatingIp>;
+  /** Describes a floating IP; where it leads has rpcs of its own. Errors: NOT_FOUND, INVALID_ARGUMENT. */
+  updateFloatingIp: handleUnaryCall<UpdateFloatingIpRequest, FloatingIp>;
   /**
    * Leads a floating IP to a port, or away from another one; being there already is no error. Its status becomes active some
    * time later. Errors: NOT_FOUND, INVALID_ARGUMENT, FAILED_PRECONDITION if no router leads from there to the port,
@@ -7066,7 +7453,10 @@ export interface NetworkingServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Port) => void,
   ): ClientUnaryCall;
-  /** Changes a port. Errors: as CreatePort, and FAILED_PRECONDITION for ports that a router or DHCP owns. */
+  /**
+   * Changes a port. Errors: as CreatePort, and FAILED_PRECONDITION for ports that a router or DHCP owns and for the MAC address
+   * of a port that an instance has.
+   */
   updatePort(
     request: UpdatePortRequest,
     callback: (error: ServiceError | null, response: Port) => void,
@@ -7290,9 +7680,11 @@ export interface NetworkingServiceClient extends Client {
     callback: (error: ServiceError | null, response: FloatingIp) => void,
   ): ClientUnaryCall;
   /**
-   * Takes an address of an external network, and associates it if a port or an instance is named: both or neither.
+   * Takes an address of an external network, and associates it if a port or an instance is named: both or neither. A free
+   * floating IP of the project is not used instead, since somebody may keep it for something: associate that one.
    * Errors: NOT_FOUND, INVALID_ARGUMENT with the external networks that exist, FAILED_PRECONDITION if no router leads there,
-   * RESOURCE_EXHAUSTED over quota or if no address is left.
+   * ALREADY_EXISTS naming the floating IP that the fixed address has already, RESOURCE_EXHAUSTED over quota or if no address
+   * is left. If the cloud's answer is lost, what it made is looked for, and answered or given back.
    */
   createFloatingIp(
     request: CreateFloatingIpRequest,
@@ -7305,6 +7697,22 @@ export interface NetworkingServiceClient extends Client {
   ): ClientUnaryCall;
   createFloatingIp(
     request: CreateFloatingIpRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: FloatingIp) => void,
+  ): ClientUnaryCall;
+  /** Describes a floating IP; where it leads has rpcs of its own. Errors: NOT_FOUND, INVALID_ARGUMENT. */
+  updateFloatingIp(
+    request: UpdateFloatingIpRequest,
+    callback: (error: ServiceError | null, response: FloatingIp) => void,
+  ): ClientUnaryCall;
+  updateFloatingIp(
+    request: UpdateFloatingIpRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: FloatingIp) => void,
+  ): ClientUnaryCall;
+  updateFloatingIp(
+    request: UpdateFloatingIpRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: FloatingIp) => void,

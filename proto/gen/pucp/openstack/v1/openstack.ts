@@ -125,6 +125,8 @@ export interface Subnet {
   ipv6Mode: string;
   /** The slice it belongs to, empty if none. */
   sliceId: string;
+  /** When it was made. */
+  createdAt: string | undefined;
 }
 
 /** A range of addresses of a subnet. */
@@ -185,6 +187,8 @@ export interface Network {
   physicalNetwork: string;
   /** The VLAN's or tunnel's number, 0 if it has none. */
   segmentationId: number;
+  /** When it was made. */
+  createdAt: string | undefined;
 }
 
 /** A Cinder volume. */
@@ -1214,6 +1218,7 @@ function createBaseSubnet(): Subnet {
     hostRoutes: [],
     ipv6Mode: "",
     sliceId: "",
+    createdAt: undefined,
   };
 }
 
@@ -1260,6 +1265,9 @@ export const Subnet: MessageFns<Subnet> = {
     }
     if (message.sliceId !== "") {
       writer.uint32(114).string(message.sliceId);
+    }
+    if (message.createdAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.createdAt), writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -1389,6 +1397,14 @@ export const Subnet: MessageFns<Subnet> = {
             message.sliceId = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.createdAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1457,6 +1473,11 @@ export const Subnet: MessageFns<Subnet> = {
         : isSet(object.slice_id)
         ? globalThis.String(object.slice_id)
         : "",
+      createdAt: isSet(object.createdAt)
+        ? globalThis.String(object.createdAt)
+        : isSet(object.created_at)
+        ? globalThis.String(object.created_at)
+        : undefined,
     };
   },
 
@@ -1504,6 +1525,9 @@ export const Subnet: MessageFns<Subnet> = {
     if (message.sliceId !== "") {
       obj.sliceId = message.sliceId;
     }
+    if (message.createdAt !== undefined) {
+      obj.createdAt = message.createdAt;
+    }
     return obj;
   },
 
@@ -1526,6 +1550,7 @@ export const Subnet: MessageFns<Subnet> = {
     message.hostRoutes = object.hostRoutes?.map((e) => HostRoute.fromPartial(e)) || [];
     message.ipv6Mode = object.ipv6Mode ?? "";
     message.sliceId = object.sliceId ?? "";
+    message.createdAt = object.createdAt ?? undefined;
     return message;
   },
 };
@@ -1722,6 +1747,7 @@ function createBaseNetwork(): Network {
     providerNetworkType: "",
     physicalNetwork: "",
     segmentationId: 0,
+    createdAt: undefined,
   };
 }
 
@@ -1786,6 +1812,9 @@ export const Network: MessageFns<Network> = {
     }
     if (message.segmentationId !== 0) {
       writer.uint32(160).int32(message.segmentationId);
+    }
+    if (message.createdAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.createdAt), writer.uint32(170).fork()).join();
     }
     return writer;
   },
@@ -1963,6 +1992,14 @@ export const Network: MessageFns<Network> = {
             message.segmentationId = reader.int32();
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.createdAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2051,6 +2088,11 @@ export const Network: MessageFns<Network> = {
         : isSet(object.segmentation_id)
         ? globalThis.Number(object.segmentation_id)
         : 0,
+      createdAt: isSet(object.createdAt)
+        ? globalThis.String(object.createdAt)
+        : isSet(object.created_at)
+        ? globalThis.String(object.created_at)
+        : undefined,
     };
   },
 
@@ -2116,6 +2158,9 @@ export const Network: MessageFns<Network> = {
     if (message.segmentationId !== 0) {
       obj.segmentationId = Math.round(message.segmentationId);
     }
+    if (message.createdAt !== undefined) {
+      obj.createdAt = message.createdAt;
+    }
     return obj;
   },
 
@@ -2144,6 +2189,7 @@ export const Network: MessageFns<Network> = {
     message.providerNetworkType = object.providerNetworkType ?? "";
     message.physicalNetwork = object.physicalNetwork ?? "";
     message.segmentationId = object.segmentationId ?? 0;
+    message.createdAt = object.createdAt ?? undefined;
     return message;
   },
 };

@@ -238,6 +238,20 @@ export interface ListNetworksRequest {
   pageSize: number;
   /** From the previous answer; empty for the first page. */
   pageToken: string;
+  /** Only of this name, if set. */
+  name: string;
+  /** Only of this status, such as active, if set. */
+  status: string;
+  /** Only those that lead outside, or only the others, if set. */
+  isExternal?:
+    | boolean
+    | undefined;
+  /** Only those that all projects see, or only the others, if set. */
+  shared?:
+    | boolean
+    | undefined;
+  /** What to sort by, with ` desc` behind it for the other way round: name, status or created_at. name if empty. */
+  orderBy: string;
 }
 
 /** Networks by name. */
@@ -254,7 +268,7 @@ export interface CreateNetworkRequest {
   networkName: string;
   /** The project; the caller's own if empty. */
   projectId: string;
-  /** Its subnet in CIDR notation. */
+  /** Its subnet in CIDR notation, IPv4 or IPv6; no subnet if empty. */
   cidr: string;
   /** The router's address; the first of `cidr` if not set, none if set and empty. */
   gatewayIp?:
@@ -264,7 +278,7 @@ export interface CreateNetworkRequest {
   enableDhcp?:
     | boolean
     | undefined;
-  /** Name servers that DHCP hands out; the configured ones if empty. */
+  /** Name servers that DHCP hands out; the configured ones of the cidr's IP version if empty. */
   dnsNameservers: string[];
   /** Whether it leads outside; admins only. */
   isExternal: boolean;
@@ -286,6 +300,8 @@ export interface CreateNetworkRequest {
   physicalNetwork: string;
   /** The VLAN's or tunnel's number; the cloud chooses if 0. */
   segmentationId: number;
+  /** How IPv6 hosts of its subnet get their addresses: slaac, dhcpv6-stateful or dhcpv6-stateless; dhcpv6-stateful if empty. */
+  ipv6Mode: string;
 }
 
 /** The network made. */
@@ -296,7 +312,7 @@ export interface CreateNetworkResponse {
   networkName: string;
   /** The same id, under the name that older clients read. */
   openstackNetworkId: string;
-  /** Its subnet's id. */
+  /** Its subnet's id, empty if it has none. */
   subnetId: string;
   /** A sentence for people. */
   message: string;
@@ -2665,7 +2681,17 @@ export const Console: MessageFns<Console> = {
 };
 
 function createBaseListNetworksRequest(): ListNetworksRequest {
-  return { projectId: "", sliceId: "", pageSize: 0, pageToken: "" };
+  return {
+    projectId: "",
+    sliceId: "",
+    pageSize: 0,
+    pageToken: "",
+    name: "",
+    status: "",
+    isExternal: undefined,
+    shared: undefined,
+    orderBy: "",
+  };
 }
 
 export const ListNetworksRequest: MessageFns<ListNetworksRequest> = {
@@ -2681,6 +2707,21 @@ export const ListNetworksRequest: MessageFns<ListNetworksRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(34).string(message.pageToken);
+    }
+    if (message.name !== "") {
+      writer.uint32(42).string(message.name);
+    }
+    if (message.status !== "") {
+      writer.uint32(50).string(message.status);
+    }
+    if (message.isExternal !== undefined) {
+      writer.uint32(56).bool(message.isExternal);
+    }
+    if (message.shared !== undefined) {
+      writer.uint32(64).bool(message.shared);
+    }
+    if (message.orderBy !== "") {
+      writer.uint32(74).string(message.orderBy);
     }
     return writer;
   },
@@ -2730,6 +2771,46 @@ export const ListNetworksRequest: MessageFns<ListNetworksRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.status = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.isExternal = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.shared = reader.bool();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.orderBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2764,6 +2845,19 @@ export const ListNetworksRequest: MessageFns<ListNetworksRequest> = {
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      status: isSet(object.status) ? globalThis.String(object.status) : "",
+      isExternal: isSet(object.isExternal)
+        ? globalThis.Boolean(object.isExternal)
+        : isSet(object.is_external)
+        ? globalThis.Boolean(object.is_external)
+        : undefined,
+      shared: isSet(object.shared) ? globalThis.Boolean(object.shared) : undefined,
+      orderBy: isSet(object.orderBy)
+        ? globalThis.String(object.orderBy)
+        : isSet(object.order_by)
+        ? globalThis.String(object.order_by)
+        : "",
     };
   },
 
@@ -2781,6 +2875,21 @@ export const ListNetworksRequest: MessageFns<ListNetworksRequest> = {
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.status !== "") {
+      obj.status = message.status;
+    }
+    if (message.isExternal !== undefined) {
+      obj.isExternal = message.isExternal;
+    }
+    if (message.shared !== undefined) {
+      obj.shared = message.shared;
+    }
+    if (message.orderBy !== "") {
+      obj.orderBy = message.orderBy;
+    }
     return obj;
   },
 
@@ -2793,6 +2902,11 @@ export const ListNetworksRequest: MessageFns<ListNetworksRequest> = {
     message.sliceId = object.sliceId ?? "";
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.name = object.name ?? "";
+    message.status = object.status ?? "";
+    message.isExternal = object.isExternal ?? undefined;
+    message.shared = object.shared ?? undefined;
+    message.orderBy = object.orderBy ?? "";
     return message;
   },
 };
@@ -2903,6 +3017,7 @@ function createBaseCreateNetworkRequest(): CreateNetworkRequest {
     providerNetworkType: "",
     physicalNetwork: "",
     segmentationId: 0,
+    ipv6Mode: "",
   };
 }
 
@@ -2952,6 +3067,9 @@ export const CreateNetworkRequest: MessageFns<CreateNetworkRequest> = {
     }
     if (message.segmentationId !== 0) {
       writer.uint32(120).int32(message.segmentationId);
+    }
+    if (message.ipv6Mode !== "") {
+      writer.uint32(130).string(message.ipv6Mode);
     }
     return writer;
   },
@@ -3089,6 +3207,14 @@ export const CreateNetworkRequest: MessageFns<CreateNetworkRequest> = {
             message.segmentationId = reader.int32();
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.ipv6Mode = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3166,6 +3292,11 @@ export const CreateNetworkRequest: MessageFns<CreateNetworkRequest> = {
         : isSet(object.segmentation_id)
         ? globalThis.Number(object.segmentation_id)
         : 0,
+      ipv6Mode: isSet(object.ipv6Mode)
+        ? globalThis.String(object.ipv6Mode)
+        : isSet(object.ipv6_mode)
+        ? globalThis.String(object.ipv6_mode)
+        : "",
     };
   },
 
@@ -3216,6 +3347,9 @@ export const CreateNetworkRequest: MessageFns<CreateNetworkRequest> = {
     if (message.segmentationId !== 0) {
       obj.segmentationId = Math.round(message.segmentationId);
     }
+    if (message.ipv6Mode !== "") {
+      obj.ipv6Mode = message.ipv6Mode;
+    }
     return obj;
   },
 
@@ -3239,6 +3373,7 @@ export const CreateNetworkRequest: MessageFns<CreateNetworkRequest> = {
     message.providerNetworkType = object.providerNetworkType ?? "";
     message.physicalNetwork = object.physicalNetwork ?? "";
     message.segmentationId = object.segmentationId ?? 0;
+    message.ipv6Mode = object.ipv6Mode ?? "";
     return message;
   },
 };
@@ -6808,7 +6943,7 @@ export const OpenstackServiceService = {
     responseDeserialize: (value: Buffer): ListNetworksResponse => ListNetworksResponse.decode(value),
   },
   /**
-   * Makes a network and its subnet; if the subnet cannot be made, the network is removed again.
+   * Makes a network and, if a cidr is given, its subnet; if the subnet cannot be made, the network is removed again.
    * Errors: INVALID_ARGUMENT, RESOURCE_EXHAUSTED over quota.
    */
   createNetwork: {
@@ -6988,7 +7123,7 @@ export interface OpenstackServiceServer extends UntypedServiceImplementation {
   /** Lists networks with their subnets: the caller's, shared and external ones. */
   listNetworks: handleUnaryCall<ListNetworksRequest, ListNetworksResponse>;
   /**
-   * Makes a network and its subnet; if the subnet cannot be made, the network is removed again.
+   * Makes a network and, if a cidr is given, its subnet; if the subnet cannot be made, the network is removed again.
    * Errors: INVALID_ARGUMENT, RESOURCE_EXHAUSTED over quota.
    */
   createNetwork: handleUnaryCall<CreateNetworkRequest, CreateNetworkResponse>;
@@ -7211,7 +7346,7 @@ export interface OpenstackServiceClient extends Client {
     callback: (error: ServiceError | null, response: ListNetworksResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Makes a network and its subnet; if the subnet cannot be made, the network is removed again.
+   * Makes a network and, if a cidr is given, its subnet; if the subnet cannot be made, the network is removed again.
    * Errors: INVALID_ARGUMENT, RESOURCE_EXHAUSTED over quota.
    */
   createNetwork(
