@@ -1,51 +1,78 @@
 // Neutron's lists: filters (a repeated key means "or"), tags, sorting, limit and marker with links, chosen fields.
 
 import { Fault, type Json } from '../http.ts';
-import { badRequest } from './faults.ts';
+import { toBoolean } from './attributes.ts';
+import { badRequest, invalidInput } from './faults.ts';
 
 const CONTROLS = new Set(['fields', 'sort_key', 'sort_dir', 'limit', 'marker', 'page_reverse', 'verbose']);
 const TAG_FILTERS = new Set(['tags', 'tags-any', 'not-tags', 'not-tags-any']);
 
-export type ListOptions = {
+type Row = { readonly id: string };
+
+export type ListOptions<T extends Row> = {
   readonly query: URLSearchParams;
   /** Where the list lives, for the links. */
   readonly url: string;
   readonly plural: string;
-  /** Names one may filter and sort by. */
-  readonly names: readonly string[];
+  /** Names one may filter by, and with what kind of value. */
+  readonly filters: Readonly<Record<string, 'boolean' | 'integer' | 'any'>>;
+  readonly sortKeys: readonly string[];
+  /** How a row looks; what is not on the page is only shown if it must be looked at. */
+  show(row: T): Json;
   /** Throws if no resource has this id. Only asked when there is a limit, as Neutron does. */
   checkMarker(marker: string): void;
 };
 
 /** The envelope of a list reply. */
-export function list(items: Json[], { query, url, plural, names, checkMarker }: ListOptions): Json {
-  const unknown = [...new Set(query.keys())].filter(
-    (name) => !CONTROLS.has(name) && !TAG_FILTERS.has(name) && !names.includes(name),
-  );
-  if (unknown.length > 0) {
-    throw badRequest(`[${unknown.map((name) => `'${name}'`).join(', ')}] is invalid attribute for filtering`);
-  }
+export function list<T extends Row>(rows: T[], options: ListOptions<T>): Json {
+  const { query, url, plural, show, checkMarker } = options;
+  const tests = testsOf(options);
   const limit = limitOf(query);
   const isReversed = /^(true|1)$/i.test(query.get('page_reverse') ?? '');
-  const found = filter(items, query);
-  sort(found, query, names);
   const marker = query.get('marker');
+  const order = orderOf(query, options.sortKeys);
   if (limit > 0 && marker !== null) checkMarker(marker);
+  // Whoever neither filters nor sorts has no row shown but the page's.
+  const isPlain = tests.length === 0 && order === byId;
+  const found: Row[] = isPlain
+    ? rows
+    : rows.map(show as (row: T) => Json & Row).filter((item) => tests.every((test) => test(item)));
+  found.sort(order);
   const page = cut(found, marker, limit, isReversed);
+  const items = (isPlain ? page.map((row) => show(row as T)) : page) as Json[];
   const fields = query.getAll('fields');
-  const shown = fields.length === 0 ? page : page.map((item) => pick(item, fields));
-  const links = limit === 0 ? [] : linksOf(page, { query, url, limit, isReversed });
+  const shown = fields.length === 0 ? items : items.map((item) => pick(item, fields));
+  const links = limit === 0 ? [] : linksOf(items, { query, url, limit, isReversed });
   return { [plural]: shown, ...(links.length > 0 ? { [`${plural}_links`]: links } : {}) };
 }
 
-function filter(items: Json[], query: URLSearchParams): Json[] {
+type Test = (item: Json) => boolean;
+
+function testsOf<T extends Row>({ query, filters }: ListOptions<T>): Test[] {
   const wanted = [...new Set(query.keys())].filter((name) => !CONTROLS.has(name));
-  return items.filter((item) =>
-    wanted.every((name) => {
-      const values = query.getAll(name);
-      return TAG_FILTERS.has(name) ? matchesTags(item, name, values) : matches(item[name], name, values);
-    }),
-  );
+  const unknown = wanted.filter((name) => !TAG_FILTERS.has(name) && !(name in filters));
+  if (unknown.length > 0) {
+    throw badRequest(`[${unknown.map((name) => `'${name}'`).join(', ')}] is invalid attribute for filtering`);
+  }
+  return wanted.map((name): Test => {
+    const values = query.getAll(name);
+    if (TAG_FILTERS.has(name)) return (item) => matchesTags(item, name, values);
+    if (filters[name] === 'boolean') {
+      const either = values.map(toBoolean);
+      return (item) => either.includes(item[name] === true);
+    }
+    if (filters[name] === 'integer') values.forEach(checkInteger);
+    if (name === 'fixed_ips') values.forEach(checkPair);
+    return (item) => matches(item[name], name, values);
+  });
+}
+
+function checkInteger(value: string): void {
+  if (!/^\s*-?\d+\s*$/.test(value)) throw invalidInput(`'${value}' is not an integer.`);
+}
+
+function checkPair(value: string): void {
+  if (!value.includes('=')) throw invalidInput(`'${value}' is not of the form <key>=[value].`);
 }
 
 function matchesTags(item: Json, name: string, values: string[]): boolean {
@@ -58,7 +85,6 @@ function matchesTags(item: Json, name: string, values: string[]): boolean {
 }
 
 function matches(actual: unknown, name: string, values: string[]): boolean {
-  if (typeof actual === 'boolean') return values.some((value) => /^(true|1)$/i.test(value) === actual);
   if (name === 'fixed_ips') {
     // fixed_ips=ip_address=A&fixed_ips=subnet_id=B: values of one key are alternatives, the keys must all match.
     const groups = Map.groupBy(values, (value) => value.split('=')[0] ?? '');
@@ -77,7 +103,11 @@ function matchesFixedIp(actual: unknown, pair: string): boolean {
   return ips.some((ip) => ip[key] === value);
 }
 
-function sort(items: Json[], query: URLSearchParams, names: readonly string[]): void {
+type Order = (a: Row, b: Row) => number;
+
+const byId: Order = (a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+
+function orderOf(query: URLSearchParams, names: readonly string[]): Order {
   const keys = query.getAll('sort_key');
   const directions = query.getAll('sort_dir');
   if (keys.length !== directions.length)
@@ -88,17 +118,14 @@ function sort(items: Json[], query: URLSearchParams, names: readonly string[]): 
   if (badDirection !== undefined) {
     throw badRequest(`['${badDirection}'] is invalid value for sort_dirs, valid value is 'asc' and 'desc'`);
   }
-  const rules = [
-    ...keys.map((key, index) => ({ key, sign: directions[index] === 'desc' ? -1 : 1 })),
-    { key: 'id', sign: 1 },
-  ];
-  items.sort((a, b) => {
-    for (const { key, sign } of rules) {
-      const order = compare(a[key], b[key]);
-      if (order !== 0) return order * sign;
+  if (keys.length === 0) return byId;
+  return (a, b) => {
+    for (const [index, key] of keys.entries()) {
+      const order = compare((a as Json)[key], (b as Json)[key]);
+      if (order !== 0) return directions[index] === 'desc' ? -order : order;
     }
-    return 0;
-  });
+    return byId(a, b);
+  };
 }
 
 export function compare(a: unknown, b: unknown): number {
@@ -116,7 +143,7 @@ function limitOf(query: URLSearchParams): number {
   throw new Fault(400, message, 'BadRequest');
 }
 
-function cut(items: Json[], marker: string | null, limit: number, isReversed: boolean): Json[] {
+function cut(items: Row[], marker: string | null, limit: number, isReversed: boolean): Row[] {
   const at = marker === null ? -1 : items.findIndex((item) => item.id === marker);
   if (isReversed) {
     const before = at < 0 ? items : items.slice(0, at);
@@ -152,5 +179,7 @@ function linksOf(
 }
 
 export function pick(item: Json, fields: readonly string[]): Json {
-  return Object.fromEntries(Object.entries(item).filter(([name]) => fields.includes(name)));
+  const picked: Json = {};
+  for (const name of fields) if (name in item) picked[name] = item[name];
+  return picked;
 }

@@ -27,7 +27,6 @@ const ATTRIBUTES: Attributes = {
   'provider:segmentation_id': { type: 'integer', on: 'both', isAdminOnly: true },
   availability_zone_hints: { type: 'list', on: 'create', initial: [] },
   qos_policy_id: { type: 'uuid or null', on: 'both' },
-  dns_domain: { type: 'text', on: 'both' },
   status: { type: 'any', on: 'never' },
   subnets: { type: 'any', on: 'never' },
   availability_zones: { type: 'any', on: 'never' },
@@ -48,6 +47,22 @@ export function networks(cloud: Cloud): Resource<NetworkRow> {
     quota: 'network',
     table: cloud.networks,
     attributes: ATTRIBUTES,
+    isNoFilter: [
+      'subnets',
+      'availability_zones',
+      'ipv4_address_scope',
+      'ipv6_address_scope',
+      'port_security_enabled',
+      'qos_policy_id',
+    ],
+    isNoSortKey: [
+      'subnets',
+      'availability_zones',
+      'ipv4_address_scope',
+      'ipv6_address_scope',
+      'port_security_enabled',
+      'qos_policy_id',
+    ],
     isVisible: isNetworkVisible,
     candidates: (caller, query) => {
       const id = query.get('id');

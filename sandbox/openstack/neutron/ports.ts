@@ -37,7 +37,6 @@ const ATTRIBUTES: Attributes = {
   status: { type: 'any', on: 'never' },
   // Accepted and not kept, as Zed does: tags are set by the tags call.
   tags: { type: 'list', on: 'create' },
-  dns_name: { type: 'text', on: 'both' },
 };
 
 export function ports(cloud: Cloud): Resource<PortRow> {
@@ -54,6 +53,25 @@ export function ports(cloud: Cloud): Resource<PortRow> {
     quota: 'port',
     table: cloud.ports,
     attributes: ATTRIBUTES,
+    isNoFilter: [
+      'binding:vnic_type',
+      'binding:profile',
+      'binding:vif_type',
+      'binding:vif_details',
+      'port_security_enabled',
+      'allowed_address_pairs',
+      'extra_dhcp_opts',
+      'resource_request',
+      'qos_policy_id',
+      'qos_network_policy_id',
+    ],
+    isNoSortKey: [
+      'fixed_ips',
+      'security_groups',
+      'allowed_address_pairs',
+      'extra_dhcp_opts',
+      'binding:vif_details',
+    ],
     isVisible,
     candidates: (caller, query) => candidates(cloud, query, caller).filter((row) => isVisible(row, caller)),
     show: showPort,

@@ -36,6 +36,9 @@ export type Resource<T extends OwnedRow> = {
   readonly attributes: Attributes;
   /** Names to filter by that are no attributes. */
   readonly filters?: readonly string[];
+  /** Attributes that Neutron filters, or sorts, nothing by. */
+  readonly isNoFilter?: readonly string[];
+  readonly isNoSortKey?: readonly string[];
   /** The rows a caller may see, narrowed by what the query makes cheap. */
   candidates(caller: Caller, query: URLSearchParams): T[];
   isVisible(row: T, caller: Caller): boolean;
@@ -79,16 +82,22 @@ function missing(name: string): never {
   throw badRequest(`Unable to find '${name}' in request body`);
 }
 
+const NEVER_FILTERS = ['created_at', 'updated_at'];
+
 function listReply<T extends OwnedRow>(cloud: Cloud, resource: Resource<T>, { caller, query }: Call): Json {
-  const names = [...Object.keys(resource.attributes), ...(resource.filters ?? [])];
-  const rows = resource.candidates(caller, query);
-  const url = `${cloud.url}/networking/v2.0${resource.path}`;
-  const items = rows.map((row) => resource.show(row, caller));
-  return list(items, {
+  const { attributes, isNoFilter = [], isNoSortKey = [] } = resource;
+  const kinds = Object.entries(attributes).map(([name, { type }]) => {
+    const kind = type === 'boolean' || type === 'integer' ? type : 'any';
+    return [name, kind] as const;
+  });
+  const names = [...kinds, ...(resource.filters ?? []).map((name) => [name, 'any'] as const)];
+  return list(resource.candidates(caller, query), {
     query,
-    url,
+    url: `${cloud.url}/networking/v2.0${resource.path}`,
     plural: resource.plural,
-    names,
+    filters: Object.fromEntries(names.filter(([name]) => ![...NEVER_FILTERS, ...isNoFilter].includes(name))),
+    sortKeys: Object.keys(attributes).filter((name) => !isNoSortKey.includes(name)),
+    show: (row) => resource.show(row, caller),
     checkMarker: (id) => void mustExist(resource, id, caller),
   });
 }

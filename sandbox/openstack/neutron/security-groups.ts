@@ -25,6 +25,8 @@ export function securityGroups(cloud: Cloud): Resource<GroupRow> {
     quota: 'security_group',
     table: cloud.groups,
     attributes: ATTRIBUTES,
+    isNoFilter: ['stateful', 'security_group_rules'],
+    isNoSortKey: ['security_group_rules'],
     isVisible: isOwn,
     candidates: (caller, query) => {
       if (caller.projectId !== '') ensureDefaultGroup(cloud, caller.projectId);

@@ -51,6 +51,8 @@ export function subnets(cloud: Cloud): Resource<SubnetRow> {
     quota: 'subnet',
     table: cloud.subnets,
     attributes: ATTRIBUTES,
+    isNoFilter: ['allocation_pools', 'dns_nameservers', 'host_routes', 'prefixlen', 'service_types'],
+    isNoSortKey: ['allocation_pools', 'dns_nameservers', 'host_routes', 'service_types'],
     filters: ['shared'],
     isVisible,
     candidates: (caller, query) => {

@@ -45,8 +45,19 @@ export function chooseHost(cloud: Cloud, flavor: FlavorRow, forced: string): str
 
 /** Nova shows members a hash instead of the host's name, different in each project. */
 export function hostIdOf(projectId: string, host: string): string {
-  return host === '' ? '' : createHash('sha224').update(`${projectId}${host}`).digest('hex');
+  if (host === '') return '';
+  const words = `${projectId}${host}`;
+  const known = hostIds.get(words);
+  if (known !== undefined) return known;
+  const id = createHash('sha224').update(words).digest('hex');
+  if (hostIds.size >= MAX_HOST_IDS) hostIds.clear();
+  hostIds.set(words, id);
+  return id;
 }
+
+/** A list of a thousand servers asks for the same few again and again. */
+const hostIds = new Map<string, string>();
+const MAX_HOST_IDS = 1000;
 
 export function hostRoutes(cloud: Cloud): Route[] {
   const zone = (hosts: unknown) => ({ zoneName: ZONE, zoneState: { available: true }, hosts });

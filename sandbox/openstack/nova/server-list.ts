@@ -5,7 +5,7 @@ import type { Call } from '../http.ts';
 import { compare } from '../neutron/lists.ts';
 import { badRequest, requirePolicy } from './faults.ts';
 import type { ServerRow } from './rows.ts';
-import { addressesOf, portsOf, statusOf } from './server-view.ts';
+import { portsOf, statusOf } from './server-view.ts';
 
 const MEMBER_FILTERS = [
   'reservation_id',
@@ -207,8 +207,10 @@ function matching(pattern: string, textsOf: (row: ServerRow) => string[]): Test 
 }
 
 function ipsOf(cloud: Cloud, row: ServerRow): string[] {
-  const networks = Object.values(addressesOf(cloud, portsOf(cloud, row), false)) as { addr: string }[][];
-  return networks.flat().map(({ addr }) => addr);
+  return portsOf(cloud, row).flatMap((port) => [
+    ...port.fixed_ips.map((ip) => ip.ip_address),
+    ...cloud.floatingIps.by('port_id', port.id).map((floating) => floating.floating_ip_address),
+  ]);
 }
 
 function metadataTest(value: string): Test {
