@@ -134,7 +134,7 @@ const ITEMS: Readonly<Record<number, Item>> = {
       ['request', 'a list whose connection is cut is asked for once more and no oftener'],
       ['request', 'Retry-After is read as seconds and as a date'],
       ['request', 'a time to come again is read by the clock of the cloud'],
-      ['request', 'a creation that is told to come again with ${status} is sent again'],
+      ['request', 'a creation that is told to come again with'],
       ['errors', "['keystone', 498,"],
     ],
   },
