@@ -65,3 +65,9 @@ test('who leaves the line frees nothing and is not let in', async () => {
   await enter('cinder');
   assert.equal(inside('cinder').length, 1);
 });
+
+test('who waits for a place until the time is over is told so', async () => {
+  const { enter } = arrange(1);
+  await enter('nova');
+  await assert.rejects(enter('nova', AbortSignal.timeout(5)), { code: 'DEADLINE_EXCEEDED' });
+});

@@ -1,7 +1,7 @@
 // At most so many requests to a cloud at once, a few of which are kept for each service: one that hangs fills the line with
 // its own requests only. Those that wait are served in order and leave the line when called off.
 
-import { cancelled } from '#common/errors.ts';
+import { calledOff } from './called-off.ts';
 
 export type Limiter<Lane extends string> = {
   /** Resolves with the function that gives the place back. */
@@ -51,7 +51,7 @@ export function createLimiter<Lane extends string>(max: number, lanes: readonly 
 
   return {
     async acquire(lane, signal) {
-      if (signal.aborted) throw cancelled(signal.reason);
+      if (signal.aborted) throw calledOff(signal);
       const state = states.get(lane);
       if (state === undefined) throw new Error(`There is no lane "${lane}"`);
       if (state.waiting.size === 0 && hasPlace(state)) return enter(state);
@@ -66,7 +66,7 @@ export function createLimiter<Lane extends string>(max: number, lanes: readonly 
         };
         const leave = () => {
           state.waiting.delete(waiter);
-          reject(cancelled(signal.reason));
+          reject(calledOff(signal));
         };
         state.waiting.add(waiter);
         signal.addEventListener('abort', leave, { once: true });

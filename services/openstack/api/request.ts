@@ -2,7 +2,8 @@
 // may safely be sent again. Nothing that makes something is ever sent twice unless it surely never arrived.
 
 import { Failure } from '#common/errors.ts';
-import { backoffMs, wait } from '#common/time.ts';
+import { backoffMs } from '#common/time.ts';
+import { pause } from './called-off.ts';
 import { chooseEndpoint, versionRoot } from './catalog.ts';
 import { absentIsDone } from './errors.ts';
 import {
@@ -133,7 +134,7 @@ export function createServiceClient(options: RequestOptions): ServiceClient {
       return await sendWithToken(call, search, context);
     } catch (error) {
       if (!(error instanceof Failure) || call.upload || !mayRepeat(call.method ?? 'GET', error)) throw error;
-      await wait(pauseMs(error), context.signal);
+      await pause(pauseMs(error), context.signal);
       const repeated = sendWithToken(call, search, context);
       // The first of two deletions may have been carried out although its answer was lost.
       return await (call.method === 'DELETE' ? absentIsDone(repeated) : repeated);
@@ -152,7 +153,7 @@ export function createServiceClient(options: RequestOptions): ServiceClient {
       } catch (error) {
         const isAbsent = error instanceof Failure && error.code === 'NOT_FOUND' && !call.upload;
         if (!isAbsent || !newborns.has(path, method === 'PUT')) throw error;
-        await wait(backoffMs(count, { baseMs: 200, maxMs: 1_000 }), context.signal);
+        await pause(backoffMs(count, { baseMs: 200, maxMs: 1_000 }), context.signal);
       }
     }
   }

@@ -61,6 +61,12 @@ test('a caller that leaves while the token is fetched does not take it from the 
   assert.equal(fake.tokenRequests.length, 1);
 });
 
+test('who sets a time for a call that waits for its token is told that it ran out, and not that somebody left', async () => {
+  await using fake = await startFakeCloud({ onToken: () => ({ fault: 'hang' }) });
+  const failure = await failureOf(fake.cloud.project('home').nova.listFlavors(context(50)));
+  assert.deepEqual([failure.code, failure.reason], ['DEADLINE_EXCEEDED', 'DEADLINE_EXCEEDED']);
+});
+
 test('a token that was revoked is replaced once, however many calls it fails', async () => {
   await using fake = await startFakeCloud();
   guardFlavors(fake);

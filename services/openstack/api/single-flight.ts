@@ -1,6 +1,6 @@
 // Many callers, one piece of work. The work belongs to none of them: one caller that leaves does not stop it for the others.
 
-import { cancelled } from '#common/errors.ts';
+import { calledOff } from './called-off.ts';
 
 export type SingleFlight<T> = (signal: AbortSignal) => Promise<T>;
 
@@ -15,15 +15,15 @@ export function createSingleFlight<T>(work: () => Promise<T>): SingleFlight<T> {
   };
 }
 
-/** The promise's outcome, or CANCELLED as soon as the signal fires. */
+/** The promise's outcome, or CANCELLED or DEADLINE_EXCEEDED as soon as the signal fires. */
 export async function raceSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   if (signal.aborted) {
     promise.catch(() => undefined);
-    throw cancelled(signal.reason);
+    throw calledOff(signal);
   }
   let leave = (): void => undefined;
   const left = new Promise<never>((_, reject) => {
-    leave = () => reject(cancelled(signal.reason));
+    leave = () => reject(calledOff(signal));
     signal.addEventListener('abort', leave, { once: true });
   });
   try {

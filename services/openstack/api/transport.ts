@@ -5,6 +5,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import got, { RequestError, TimeoutError } from 'got';
 import { cancelled, Failure } from '#common/errors.ts';
+import { isDeadline } from './called-off.ts';
 import { createLimiter } from './limiter.ts';
 import { type CloudSettings, SERVICE_TITLES, SERVICES, type ServiceName } from './settings.ts';
 import { createUpload } from './upload.ts';
@@ -193,11 +194,6 @@ function isDistrust(code: string): boolean {
     code === 'ERR_TLS_CERT_ALTNAME_INVALID' ||
     code === 'HOSTNAME_MISMATCH'
   );
-}
-
-function isDeadline(reason: unknown): boolean {
-  if (reason instanceof Failure) return reason.code === 'DEADLINE_EXCEEDED';
-  return reason instanceof DOMException && reason.name === 'TimeoutError';
 }
 
 /** got's errors carry the whole request, token and password included: only what happened is kept. */
