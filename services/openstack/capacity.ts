@@ -26,7 +26,8 @@ export async function capacityOf(
   const [hypervisors, zones, flavors] = await Promise.all([
     forAdmins(home.nova.listHypervisors(context), async () => []),
     forAdmins(catalog.zonesWithHosts(context), () => catalog.zones(context)),
-    catalog.flavors(context),
+    // What a project may use besides is between the two.
+    catalog.flavors([], context),
   ]);
   return {
     hosts: hypervisors.map((hypervisor) => hostOf(hypervisor, zones)),

@@ -23,7 +23,7 @@ import type { Place, Tenancy } from './tenancy.ts';
 import { asFieldViolations, validate, type Wish } from './validation.ts';
 
 export type DriverDeps = OfferDeps & {
-  readonly tenancy: Pick<Tenancy, 'place' | 'findPlace'>;
+  readonly tenancy: Pick<Tenancy, 'place' | 'findPlace' | 'clientsFor' | 'ownerFilter'>;
   readonly worker: SliceWorker;
   readonly fences: Fences;
 };

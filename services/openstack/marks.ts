@@ -28,6 +28,12 @@ export function ownerMarkOf(thing: Marked): string | undefined {
   return ownerOf(OWNER_MARK, thing);
 }
 
+/** The same of an image, which has its properties beside Glance's own fields. */
+export function imageMarkOf(image: object): string | undefined {
+  const mark: unknown = Reflect.get(image, OWNER_MARK);
+  return typeof mark === 'string' && mark !== '' ? mark : undefined;
+}
+
 /** Whether it belongs to a deployed slice as a whole. */
 export function deployedSliceOf(thing: Marked): string | undefined {
   return ownerOf(SLICE_MARK, thing);

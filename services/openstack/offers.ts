@@ -7,9 +7,11 @@ import type { NovaFlavor } from './api/nova-flavors.ts';
 import type { CallContext } from './api/settings.ts';
 import type { BootImage, Catalog } from './catalog.ts';
 import type { OpenstackConfig } from './config.ts';
+import type { Owner } from './keystone-projects.ts';
 import { resolve, unknownName } from './names.ts';
+import { type ImageDeps, usableImages } from './usable-images.ts';
 
-export type OfferDeps = {
+export type OfferDeps = ImageDeps & {
   readonly catalog: Catalog;
   readonly config: Pick<OpenstackConfig, 'flavors' | 'images' | 'externalNetwork'>;
   /** Clients of the configured project, which sees the external networks as every other does. */
@@ -23,15 +25,20 @@ export type Offers = {
   externalNetwork(context: CallContext): Promise<NeutronNetwork | string>;
 };
 
-/** The offers to a project; undefined for one that does not exist yet. */
-export function createOffers({ catalog, config, home }: OfferDeps, projectId: string | undefined): Offers {
+/** The offers to the owner of a slice in a project; undefined for one that does not exist yet. */
+export function createOffers(
+  { catalog, tenancy, config, home }: OfferDeps,
+  { projectId, scope }: { readonly projectId: string | undefined; readonly scope: Owner },
+): Offers {
+  // Whoever is at work, an admin too: a slice is made of what its owner may use.
+  const owner = { ...scope, role: '' };
   return {
     async image(name, context) {
-      const images = await catalog.images(projectId, context);
+      const images = await usableImages({ catalog, tenancy }, { projectId, owner }, context);
       return resolve(name, images, config.images) ?? unknownName('image', name, images, config.images);
     },
     async flavor(name, context) {
-      const flavors = await catalog.flavors(context);
+      const flavors = await catalog.flavors(projectId === undefined ? [] : [projectId], context);
       return resolve(name, flavors, config.flavors) ?? unknownName('flavor', name, flavors, config.flavors);
     },
     async externalNetwork(context) {

@@ -108,7 +108,7 @@ export async function startOpenstack(
 
     const worker = createSliceWorker({ catalog, config, cloud, tenancy, log });
     const fences = createFences(knex);
-    const offers = { catalog, config, home: cloud.project('home') };
+    const offers = { catalog, tenancy, config, home: cloud.project('home') };
     const slices = createSliceStore(knex);
     const deployer = createSliceDeployer({
       store: slices,
@@ -165,10 +165,7 @@ export async function startOpenstack(
           ComputeServiceService,
           computeHandlers({ cloud, tenancy, catalog, config }),
         ),
-        service<DriverServiceServer>(
-          DriverServiceService,
-          createDriver({ ...offers, tenancy, worker, fences }),
-        ),
+        service<DriverServiceServer>(DriverServiceService, createDriver({ ...offers, worker, fences })),
       ],
       identity,
       log,

@@ -23,7 +23,7 @@ import type { Tenancy } from './tenancy.ts';
 
 export type SliceWorkDeps = Omit<OfferDeps, 'home'> & {
   readonly cloud: Cloud;
-  readonly tenancy: Pick<Tenancy, 'clientsFor' | 'ownerMark'>;
+  readonly tenancy: Pick<Tenancy, 'clientsFor' | 'ownerFilter' | 'ownerMark'>;
   readonly log: Log;
   readonly limits?: Partial<Limits>;
 };
@@ -63,7 +63,7 @@ export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
     { report = () => {}, admit = async () => {} }: Listeners,
   ): Promise<Environment> {
     const { log, tenancy, limits } = deps;
-    const offers = createOffers({ ...deps, home }, projectId);
+    const offers = createOffers({ ...deps, home }, { projectId, scope });
     const kinds = kindsOf({
       scope,
       clients: await clientsOf(projectId, context),

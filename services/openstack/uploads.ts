@@ -4,7 +4,7 @@
 import type { Cloud } from './api/cloud.ts';
 import { absentIsDone } from './api/errors.ts';
 import type { CallContext } from './api/settings.ts';
-import { OWNER_MARK } from './marks.ts';
+import { imageMarkOf } from './marks.ts';
 import type { Tenancy } from './tenancy.ts';
 
 /** Every image that is made by upload bears it; snapshots, which wait for long as well, do not. */
@@ -34,8 +34,7 @@ export function createUploadSweeper({ cloud, tenancy, now = Date.now }: UploadsO
       const installation = await tenancy.ownerMark({ userId: '' });
       const waiting = await glance.listImages({ status: 'queued', tag: UPLOAD_TAG }, context);
       const abandoned = waiting.filter((image) => {
-        const mark: unknown = Reflect.get(image, OWNER_MARK);
-        const isOurs = typeof mark === 'string' && mark.startsWith(installation);
+        const isOurs = imageMarkOf(image)?.startsWith(installation);
         return isOurs && now() - Date.parse(image.updated_at) > ABANDONED_MS;
       });
       for (const { id } of abandoned) await absentIsDone(glance.deleteImage(id, context));

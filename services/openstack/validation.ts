@@ -19,10 +19,10 @@ export type Wish = {
 /** All mistakes at once. Throws only if the cloud cannot be asked. */
 export async function validate(
   deps: OfferDeps,
-  { projectId, desired }: Wish,
+  { scope, projectId, desired }: Wish,
   context: CallContext,
 ): Promise<ValidateResponse> {
-  const offers = createOffers(deps, projectId);
+  const offers = createOffers(deps, { projectId, scope });
   const zones = new Set((await deps.catalog.zones(context)).map(({ zoneName }) => zoneName));
   const violations: Violation[] = [];
   const totals = { totalVcpus: 0, totalRam: 0, totalDisk: 0 };

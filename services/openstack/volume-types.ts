@@ -1,10 +1,10 @@
 // The types of volumes that the cloud offers. Read by everyone and changed seldom, so kept for a minute.
 
 import { createCache } from '#common/cache.ts';
-import { Failure } from '#common/errors.ts';
 import type { Metrics } from '#common/metrics.ts';
 import type { CinderVolumeType } from './api/cinder-snapshots.ts';
 import type { Cloud } from './api/cloud.ts';
+import { absentIsNone } from './api/errors.ts';
 import type { CallContext } from './api/settings.ts';
 
 /** A type, and whether volumes are of it where none is named. */
@@ -26,6 +26,7 @@ export function createVolumeTypes({ cloud, metrics }: { cloud: Cloud; metrics: M
     const within = { requestId, signal: AbortSignal.timeout(60_000) };
     const [all, usual] = await Promise.all([
       cinder.listVolumeTypes(within),
+      // A cloud may have types and no default.
       cinder.getDefaultVolumeType(within).catch(absentIsNone),
     ]);
     return all
@@ -34,9 +35,4 @@ export function createVolumeTypes({ cloud, metrics }: { cloud: Cloud; metrics: M
   }
 
   return { list: (context) => kept.get('', () => load(context)) };
-}
-
-// A cloud may have types and no default.
-function absentIsNone(error: unknown): undefined {
-  if (!(error instanceof Failure) || error.code !== 'NOT_FOUND') throw error;
 }

@@ -243,6 +243,12 @@ const NAMELESS: readonly Rpc[] = [
   'createFlavor',
   'deleteFlavor',
   'listHypervisors',
+  'listFlavorAccess',
+  'addFlavorAccess',
+  'removeFlavorAccess',
+  'getFlavorExtraSpecs',
+  'mergeFlavorExtraSpecs',
+  'deleteFlavorExtraSpec',
 ];
 
 test('every rpc of compute hides what is someone else’s in the words for what never existed', async () => {

@@ -20,6 +20,7 @@ import { applyPatch } from './patch.ts';
 import type { ImageRow } from './rows.ts';
 import { checkProperty, IMAGE_SCHEMA } from './schema.ts';
 import { showImage } from './view.ts';
+import { isImageVisible } from './visibility.ts';
 
 const PATCH_TYPE = /^application\/openstack-images-v2\.[01]-json-patch/;
 const MAX_PATCH_BYTES = 256 * 1024;
@@ -42,15 +43,6 @@ export function imageRoutes(cloud: Cloud): Route[] {
     ),
     route('GET', '/info/stores', () => ok({ stores: [{ id: 'local', default: 'true' }] })),
   ];
-}
-
-export function isImageVisible(row: ImageRow, { caller }: Call): boolean {
-  return (
-    caller.isAdmin ||
-    row.owner === caller.projectId ||
-    row.visibility === 'public' ||
-    row.visibility === 'community'
-  );
 }
 
 export function mustImage(cloud: Cloud, call: Call): ImageRow {

@@ -7,6 +7,7 @@ import { badRequest } from './faults.ts';
 
 import type { ImageRow } from './rows.ts';
 import { showImage } from './view.ts';
+import { isMember } from './visibility.ts';
 
 const DEFAULT_LIMIT = 25;
 const MAX_LIMIT = 1000;
@@ -80,7 +81,7 @@ function isListed(row: ImageRow, { caller, query }: Call): boolean {
   if (asked !== null && asked !== 'all' && row.visibility !== asked) return false;
   if (row.visibility === 'public' || isOwn) return true;
   if (row.visibility === 'community') return asked === 'community' || asked === 'all';
-  return caller.isAdmin;
+  return caller.isAdmin || isMember(row, caller.projectId, query.get('member_status') ?? 'accepted');
 }
 
 function matches(row: ImageRow, query: URLSearchParams): boolean {

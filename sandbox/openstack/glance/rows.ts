@@ -20,5 +20,14 @@ export type ImageRow = {
   readonly created_at: string;
   readonly updated_at: string;
   readonly tags: readonly string[];
+  /** Projects that it is shared with, while it is `shared`. */
+  readonly members?: readonly MemberRow[];
   readonly properties: Readonly<Record<string, unknown>>;
+};
+
+export type MemberRow = {
+  readonly member_id: string;
+  readonly status: 'pending' | 'accepted' | 'rejected';
+  readonly created_at: string;
+  readonly updated_at: string;
 };

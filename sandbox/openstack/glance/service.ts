@@ -6,7 +6,8 @@ import { authenticateService } from '../service-auth.ts';
 import { badRequest, glanceFaultReply } from './faults.ts';
 import { fileRoutes } from './files.ts';
 import { imageRoutes } from './images.ts';
-import { memberRoutes } from './tags.ts';
+import { memberRoutes } from './members.ts';
+import { tagRoutes } from './tags.ts';
 
 const UNAUTHORIZED =
   'This server could not verify that you are authorized to access the document you requested. Either you supplied the wrong credentials (e.g., bad password), or your browser does not understand how to supply the credentials required.';
@@ -15,7 +16,7 @@ export function glanceService(cloud: Cloud): Service {
   return {
     name: 'image',
     prefix: '/image/v2',
-    routes: [...imageRoutes(cloud), ...fileRoutes(cloud), ...memberRoutes(cloud)],
+    routes: [...imageRoutes(cloud), ...fileRoutes(cloud), ...tagRoutes(cloud), ...memberRoutes(cloud)],
     negotiate: () => ({ minor: 0, headers: {} }),
     authenticate: (headers) => authenticateService(cloud, headers),
     fault: (fault, accept) => {

@@ -1,14 +1,14 @@
-// Tags of images, and the list of their members, which is always empty: the sandbox does not share images one by one.
+// Tags of images.
 
 import type { Cloud } from '../cloud.ts';
-import { Fault, noContent, ok, type Route, route } from '../http.ts';
+import { Fault, noContent, type Route, route } from '../http.ts';
 import { nowSeconds } from '../ids.ts';
-import { badRequest, forbidden } from './faults.ts';
+import { badRequest } from './faults.ts';
 import { mustImage, requireOwner } from './images.ts';
 
 const MAX_TAGS = 128;
 
-export function memberRoutes(cloud: Cloud): Route[] {
+export function tagRoutes(cloud: Cloud): Route[] {
   return [
     route('PUT', '/images/{id}/tags/{tag}', (call) => {
       const row = mustImage(cloud, call);
@@ -31,13 +31,6 @@ export function memberRoutes(cloud: Cloud): Route[] {
       const tags = row.tags.filter((tag) => tag !== call.params.tag);
       cloud.images.update(row.id, { tags, updated_at: nowSeconds() });
       return noContent;
-    }),
-    route('GET', '/images/{id}/members', (call) => {
-      const row = mustImage(cloud, call);
-      if (row.visibility !== 'shared') {
-        throw forbidden(`Not allowed to list members for image ${row.id}: Only shared images have members.`);
-      }
-      return ok({ members: [], schema: '/v2/schemas/members' });
     }),
   ];
 }

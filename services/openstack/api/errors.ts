@@ -172,6 +172,16 @@ export async function absentIsDone(deletion: Promise<unknown>): Promise<void> {
   try {
     await deletion;
   } catch (error) {
-    if (!(error instanceof Failure && error.code === 'NOT_FOUND')) throw error;
+    if (!isNotFound(error)) throw error;
   }
+}
+
+/** Whether a call failed because what it names does not exist. */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof Failure && error.code === 'NOT_FOUND';
+}
+
+/** For a `catch`: nothing in place of what does not exist. */
+export function absentIsNone(error: unknown): undefined {
+  if (!isNotFound(error)) throw error;
 }

@@ -1,6 +1,7 @@
 // Glance v2: images to boot from. Names are not unique, and an image is of use only while its status is `active`.
 // Reference: https://docs.openstack.org/api-ref/image/v2/
 
+import { createMembers, type MemberStatus } from './glance-members.ts';
 import { path } from './path.ts';
 import type { ServiceClient } from './request.ts';
 import type { CallContext } from './settings.ts';
@@ -52,6 +53,8 @@ export type ImageFilter = {
   readonly status?: string;
   /** `all` includes community images. */
   readonly visibility?: Image['visibility'] | 'all';
+  /** With `shared`: only those that were shared with the token's project and are so. */
+  readonly member_status?: MemberStatus;
   /** A project's id. */
   readonly owner?: string;
   /** Only those that have it. */
@@ -64,6 +67,8 @@ export type Glance = ReturnType<typeof createGlance>;
 
 export function createGlance(client: ServiceClient) {
   return {
+    ...createMembers(client),
+
     async ping(context: CallContext): Promise<void> {
       await client.item('images', { path: path`/images`, query: { limit: 1 }, what: 'list images' }, context);
     },

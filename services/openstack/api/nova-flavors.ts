@@ -1,6 +1,7 @@
-// Nova's flavors: the sizes of servers. What is made here all projects see.
+// Nova's flavors: the sizes of servers. All projects see a public one; who sees a private one is `nova-flavor-extras.ts`.
 // Reference: https://docs.openstack.org/api-ref/compute/#flavors
 
+import { createFlavorExtras } from './nova-flavor-extras.ts';
 import { path } from './path.ts';
 import type { ServiceClient } from './request.ts';
 import type { CallContext } from './settings.ts';
@@ -31,16 +32,20 @@ export type FlavorCreate = {
   readonly swap?: number;
   /** GiB. */
   readonly 'OS-FLV-EXT-DATA:ephemeral'?: number;
+  /** True if absent. */
+  readonly 'os-flavor-access:is_public'?: boolean;
   /** Chosen by Nova if absent. */
   readonly id?: string;
 };
 
 export function createFlavors(client: ServiceClient) {
   return {
+    ...createFlavorExtras(client),
+
     listFlavors: (context: CallContext) =>
       client.list<NovaFlavor>('flavors', { path: path`/flavors/detail`, what: 'list flavors' }, context),
 
-    /** Private ones too; for administrators. */
+    /** To an administrator all; to others the public ones and those that the token's project may use. */
     listAllFlavors: (context: CallContext) =>
       client.list<NovaFlavor>(
         'flavors',

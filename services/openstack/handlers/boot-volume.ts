@@ -1,9 +1,10 @@
 // What a new server boots from when that is a volume: a new one that Nova makes and fills with the image, or one that exists.
 
-import { Failure, type FieldViolation } from '#common/errors.ts';
+import type { FieldViolation } from '#common/errors.ts';
 import type { Context } from '#common/rpc-server.ts';
 import type { CreateInstanceRequest } from '#proto/pucp/openstack/v1/openstack_service.ts';
 import type { CinderVolume } from '../api/cinder.ts';
+import { absentIsNone } from '../api/errors.ts';
 import type { NovaFlavor } from '../api/nova-flavors.ts';
 import type { BootDevice } from '../api/nova-servers.ts';
 import type { BootImage } from '../catalog.ts';
@@ -94,8 +95,4 @@ function mistakeOf(volume: CinderVolume, place: Place | undefined): string | und
   if (volume.bootable !== 'true') return `${name} cannot be booted: make one from an image`;
   if (volume.status !== 'available') return `${name} is ${volume.status}, and must be available`;
   return undefined;
-}
-
-function absentIsNone(error: unknown): undefined {
-  if (!(error instanceof Failure) || error.code !== 'NOT_FOUND') throw error;
 }

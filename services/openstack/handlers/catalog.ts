@@ -7,10 +7,10 @@ import type { OpenstackServiceServer } from '#proto/pucp/openstack/v1/openstack_
 import type { AvailabilityZone as NovaZone } from '../api/nova.ts';
 import { capacityByZone, capacityOf, forAdmins } from '../capacity.ts';
 import { aliasesOf } from '../names.ts';
+import { usableImages } from '../usable-images.ts';
 import { callContext, type Deps, utc } from './deps.ts';
-import { flavorView } from './flavor-view.ts';
+import { flavorView, visibleFlavors } from './flavor-view.ts';
 import { type PageRequest, pageOf } from './page.ts';
-import { usableImages } from './usable-images.ts';
 
 type CatalogHandlers = Pick<
   Handlers<OpenstackServiceServer>,
@@ -29,7 +29,9 @@ export function catalogHandlers(deps: Deps): CatalogHandlers {
       // An admin reaches everybody's, and is shown what the admin's own servers can boot from.
       const places = reach === 'all' ? [await tenancy.findPlace(context.caller, within)] : reach;
       const ids = places.length === 0 ? [undefined] : places.map((place) => place?.projectId);
-      const lists = await Promise.all(ids.map((id) => usableImages(deps, id, context)));
+      const lists = await Promise.all(
+        ids.map((projectId) => usableImages(deps, { projectId, owner: context.caller }, within)),
+      );
       const found = [...new Map(lists.flat().map((image) => [image.id, image])).values()];
       const images = found.map((image) =>
         Image.fromPartial({
@@ -51,9 +53,10 @@ export function catalogHandlers(deps: Deps): CatalogHandlers {
       if (visibility !== '' && !VISIBILITIES.includes(visibility)) {
         throw invalid([{ field: 'visibility', message: `must be one of ${VISIBILITIES.join(', ')}` }]);
       }
-      const wanted = images.filter(
-        (image) => isNamed(image, request) && (visibility === '' || image.visibility === visibility),
-      );
+      // As Glance: whatever everybody may make is listed for those who ask for it.
+      const isAsked = (actual: string) =>
+        visibility === '' ? actual !== 'community' : actual === visibility;
+      const wanted = images.filter((image) => isNamed(image, request) && isAsked(image.visibility));
       const { items, nextPageToken } = pageOf(wanted, pageRequestOf(request), {
         key: ({ name, id }) => `${name.toLowerCase()} ${id}`,
       });
@@ -62,7 +65,7 @@ export function catalogHandlers(deps: Deps): CatalogHandlers {
 
     async listFlavors(request, context) {
       if (request.sync) catalog.forgetFlavors();
-      const found = await catalog.flavors(callContext(context));
+      const found = await visibleFlavors(deps, context);
       const flavors = found.map((flavor) => flavorView(flavor, aliasesOf(flavor, found, config.flavors)));
       const { items, nextPageToken } = pageOf(
         flavors.filter((flavor) => isNamed(flavor, request)),

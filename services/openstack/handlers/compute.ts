@@ -3,6 +3,7 @@
 import type { Handlers } from '#common/rpc-server.ts';
 import type { ComputeServiceServer } from '#proto/pucp/openstack/v1/compute_service.ts';
 import type { Deps } from './deps.ts';
+import { flavorExtraHandlers } from './flavor-extras.ts';
 import { flavorHandlers } from './flavors.ts';
 import { instanceChangeHandlers } from './instance-changes.ts';
 import { createInstances } from './instance-find.ts';
@@ -21,6 +22,7 @@ export function computeHandlers(deps: Deps): Handlers<ComputeServiceServer> {
     ...instancePortHandlers(deps, instances),
     ...keyPairHandlers(deps),
     ...flavorHandlers(deps),
+    ...flavorExtraHandlers(deps),
     ...usageHandlers(deps),
   };
 }

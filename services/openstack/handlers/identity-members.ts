@@ -4,7 +4,7 @@ import { Failure, type FieldViolation, invalid, notFound } from '#common/errors.
 import type { Context, Handlers } from '#common/rpc-server.ts';
 import { Membership } from '#proto/pucp/openstack/v1/identity.ts';
 import type { IdentityServiceServer } from '#proto/pucp/openstack/v1/identity_service.ts';
-import { absentIsDone } from '../api/errors.ts';
+import { absentIsDone, absentIsNone } from '../api/errors.ts';
 import type { KeystoneRole, KeystoneUser, RoleAssignment } from '../api/keystone.ts';
 import type { CallContext } from '../api/settings.ts';
 import { unknownName } from '../names.ts';
@@ -138,9 +138,4 @@ function mistakes(looked: Readonly<Record<string, unknown>>): FieldViolation[] {
   return Object.entries(looked).flatMap(([field, found]) =>
     typeof found === 'string' ? [{ field, message: found }] : [],
   );
-}
-
-function absentIsNone(error: unknown): undefined {
-  if (error instanceof Failure && error.code === 'NOT_FOUND') return undefined;
-  throw error;
 }

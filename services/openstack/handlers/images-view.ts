@@ -3,8 +3,10 @@
 import { notFound } from '#common/errors.ts';
 import type { Context } from '#common/rpc-server.ts';
 import { ImageDetails } from '#proto/pucp/openstack/v1/images.ts';
+import { absentIsNone } from '../api/errors.ts';
 import type { Image } from '../api/glance.ts';
-import { OWNER_MARK, ownerMarkOf } from '../marks.ts';
+import type { ImageMember } from '../api/glance-members.ts';
+import { imageMarkOf, OWNER_MARK } from '../marks.ts';
 import { aliasesOf } from '../names.ts';
 import { callContext, type Deps, findReachable, utc } from './deps.ts';
 
@@ -30,10 +32,6 @@ function propertiesOf(image: Image): Record<string, string> {
   return Object.fromEntries(texts);
 }
 
-export function markOfImage(image: Image): string | undefined {
-  return ownerMarkOf({ metadata: propertiesOf(image) });
-}
-
 /** The image, if the caller may change it; NOT_FOUND otherwise. */
 export function findOwnImage({ cloud, tenancy }: Deps, id: string, context: Context): Promise<Image> {
   const { glance } = cloud.project('home');
@@ -41,11 +39,14 @@ export function findOwnImage({ cloud, tenancy }: Deps, id: string, context: Cont
     what: 'image',
     id,
     find: () => glance.getImage(id, callContext(context)),
-    owned: (image) => ({ projectId: image.owner, ownerMark: markOfImage(image) }),
+    owned: (image) => ({ projectId: image.owner, ownerMark: imageMarkOf(image) }),
   });
 }
 
-/** The image, if the caller may see it: what is public, what the caller may change, what nobody marked in the own project. */
+/**
+ * The image, if the caller may see it: what is public, what the caller may change, what nobody marked in the own project,
+ * what is shared with a project of the caller's, accepted or not.
+ */
 export async function findVisibleImage(deps: Deps, id: string, context: Context): Promise<Image> {
   const { cloud, tenancy } = deps;
   const within = callContext(context);
@@ -59,14 +60,32 @@ export async function findVisibleImage(deps: Deps, id: string, context: Context)
         seen = await cloud.project('home').glance.getImage(id, within);
         return seen;
       },
-      owned: (image) => ({ projectId: image.owner, ownerMark: markOfImage(image) }),
+      owned: (image) => ({ projectId: image.owner, ownerMark: imageMarkOf(image) }),
     });
   } catch (error) {
     if (seen === undefined) throw error;
     const isCommon = seen.visibility === 'public' || seen.visibility === 'community';
-    if (isCommon || (seen.owner === own?.projectId && markOfImage(seen) === undefined)) return seen;
+    if (isCommon || (seen.owner === own?.projectId && imageMarkOf(seen) === undefined)) return seen;
+    if ((await ownMemberships(deps, seen, context)).length > 0) return seen;
     throw notFound('image', id);
   }
+}
+
+/** What the caller's projects are to an image that others share with them. */
+export async function ownMemberships(
+  { cloud, tenancy }: Deps,
+  { id: imageId, visibility }: Image,
+  context: Context,
+): Promise<ImageMember[]> {
+  if (visibility !== 'shared') return [];
+  const within = callContext(context);
+  const reach = await tenancy.reach(context.caller, within);
+  if (reach === 'all') return [];
+  const { glance } = cloud.project('home');
+  const found = await Promise.all(
+    reach.map(({ projectId }) => glance.getMember({ imageId, projectId }, within).catch(absentIsNone)),
+  );
+  return found.filter((one) => one !== undefined);
 }
 
 export async function imageView(deps: Deps, image: Image, context: Context): Promise<ImageDetails> {

@@ -1,4 +1,4 @@
-// Every rpc of ImagesService; making an image is `images-create.ts`.
+// Every rpc of ImagesService; making an image is `images-create.ts`, sharing one `images-members.ts`.
 
 import { Failure, invalid } from '#common/errors.ts';
 import type { Handlers } from '#common/rpc-server.ts';
@@ -8,12 +8,14 @@ import type { Image, ImageChange } from '../api/glance.ts';
 import { callContext, type Deps } from './deps.ts';
 import { checkImage, checkProperties, requireVisibility } from './images-check.ts';
 import { createImageHandler } from './images-create.ts';
+import { imageMemberHandlers } from './images-members.ts';
 import { findOwnImage, findVisibleImage, imageView, isReserved } from './images-view.ts';
 
 export function imagesHandlers(deps: Deps): Handlers<ImagesServiceServer> {
   const { cloud, tenancy } = deps;
   return {
     createImage: createImageHandler(deps),
+    ...imageMemberHandlers(deps),
 
     async getImage({ id }, context) {
       return await imageView(deps, await findVisibleImage(deps, id, context), context);

@@ -8,11 +8,11 @@ import type { Server } from '../api/nova-servers.ts';
 import { OWNER_MARK } from '../marks.ts';
 import { type Named, resolve, unknownName } from '../names.ts';
 import type { NameTable } from '../tables.ts';
+import { usableImages } from '../usable-images.ts';
 import { callContext, type Deps } from './deps.ts';
 import { isReserved } from './images-view.ts';
 import type { Instances } from './instance-find.ts';
 import { checkMetadata } from './metadata-check.ts';
-import { usableImages } from './usable-images.ts';
 
 type ChangeHandlers = Pick<
   Handlers<ComputeServiceServer>,
@@ -50,7 +50,7 @@ export function instanceChangeHandlers(deps: Deps, instances: Instances): Change
     async resizeInstance({ id, flavorId }, context) {
       const within = callContext(context);
       const server = await instances.find(id, context);
-      const flavors = await catalog.flavors(within);
+      const flavors = await catalog.flavors([server.tenant_id], within);
       const flavor = chosen('flavor', flavorId, flavors, config.flavors);
       if (flavor.name === server.flavor.original_name) {
         const message = `"${server.name}" has flavor "${flavor.name}" already: name another`;
@@ -67,7 +67,7 @@ export function instanceChangeHandlers(deps: Deps, instances: Instances): Change
     async rebuildInstance({ id, imageId }, context) {
       const within = callContext(context);
       const server = await instances.find(id, context);
-      const images = await usableImages(deps, server.tenant_id, context);
+      const images = await usableImages(deps, { projectId: server.tenant_id, owner: context.caller }, within);
       const image = chosen('image', imageId, images, config.images);
       const nova = await instances.changerOf(server, context);
       await nova.rebuildServer(id, image.id, within);

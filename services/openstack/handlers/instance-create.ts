@@ -14,11 +14,11 @@ import { ownKeyName } from '../key-names.ts';
 import { isSliceId, serverLabels } from '../marks.ts';
 import { resolve, unknownName } from '../names.ts';
 import type { Place } from '../tenancy.ts';
+import { usableImages } from '../usable-images.ts';
 import { readBootVolume } from './boot-volume.ts';
 import { callContext, type Deps } from './deps.ts';
 import { checkMetadata } from './metadata-check.ts';
 import { readNetworkOwner } from './network-owner.ts';
-import { usableImages } from './usable-images.ts';
 
 /** What the request's names stand for. */
 type Chosen = {
@@ -98,8 +98,8 @@ async function choose(
   const networkOwner = await readNetworkOwner(tenancy, context);
   const ownerMark = await tenancy.ownerMark(context.caller);
   const [images, flavors, zones, networks, groups, keys] = await Promise.all([
-    usableImages(deps, place?.projectId, context),
-    catalog.flavors(within),
+    usableImages(deps, { projectId: place?.projectId, owner: context.caller }, within),
+    catalog.flavors(place ? [place.projectId] : [], within),
     request.availabilityZone === '' ? [] : catalog.zones(within),
     request.networks.length === 0 ? [] : neutron.networks.list({}, within),
     // A group `default` comes with every project.

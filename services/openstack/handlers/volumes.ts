@@ -10,6 +10,7 @@ import type { CinderVolume } from '../api/cinder.ts';
 import type { CinderSnapshot } from '../api/cinder-snapshots.ts';
 import { ownerMarkOf, sliceOf, volumeLabels } from '../marks.ts';
 import { resolve, unknownName } from '../names.ts';
+import { usableImages } from '../usable-images.ts';
 import { callContext, type Deps, findReachable } from './deps.ts';
 import { listOwned } from './listing.ts';
 import { pageOf } from './page.ts';
@@ -22,7 +23,6 @@ import {
   volumeFinder,
   volumeView,
 } from './storage-volumes.ts';
-import { usableImages } from './usable-images.ts';
 
 type VolumeHandlers = Pick<
   Handlers<OpenstackServiceServer>,
@@ -151,7 +151,10 @@ async function check(
     request.snapshotId === '' ? undefined : await snapshotFinder(deps)(request.snapshotId, context);
   const size = request.sizeGib || (snapshot?.size ?? 0);
   if (size < 1) violations.push({ field: 'size_gib', message: 'must be at least 1' });
-  const images = request.imageId === '' ? [] : await usableImages(deps, projectId, context);
+  const images =
+    request.imageId === ''
+      ? []
+      : await usableImages(deps, { projectId, owner: context.caller }, callContext(context));
   const image = resolve(request.imageId, images, config.images);
   if (request.imageId !== '' && !image) {
     const message = unknownName('image', request.imageId, images, config.images);

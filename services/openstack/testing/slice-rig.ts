@@ -66,6 +66,13 @@ export async function startRig({ buildDelayMs = 100 }: { buildDelayMs?: number }
 
   const catalog = createCatalog({ cloud, metrics: createMetrics('rig') });
   const place = { projectId, projectName: 'admin', clients };
+  const tenancy = {
+    place: async () => place,
+    findPlace: async () => place,
+    clientsFor: async () => clients,
+    ownerFilter: async () => () => true,
+    ownerMark: async () => 'test.u1',
+  };
   const worker = (limits: Partial<Limits>) =>
     createSliceWorker({
       cloud,
@@ -73,7 +80,7 @@ export async function startRig({ buildDelayMs = 100 }: { buildDelayMs?: number }
       log: silentLog,
       limits,
       catalog,
-      tenancy: { clientsFor: async () => clients, ownerMark: async () => 'test.u1' },
+      tenancy,
     });
 
   return {
@@ -86,7 +93,7 @@ export async function startRig({ buildDelayMs = 100 }: { buildDelayMs?: number }
       config,
       home: clients,
       worker: worker({}),
-      tenancy: { place: async () => place, findPlace: async () => place },
+      tenancy,
     },
     async converge(desired, { onFailure = OnFailure.KEEP, limits = {}, signal, report } = {}) {
       const reports: Report[] = [];

@@ -163,6 +163,27 @@ export interface Hypervisor {
   runningInstances: number;
 }
 
+/** A project that may use a private flavor. */
+export interface FlavorAccess {
+  /** The flavor's id. */
+  flavorId: string;
+  /** The project's id. */
+  projectId: string;
+  /** Its name, empty if Keystone does not know it. */
+  projectName: string;
+}
+
+/** What Nova's scheduler and hypervisors are told with a flavor. */
+export interface FlavorExtraSpecs {
+  /** By name, such as hw:cpu_policy. */
+  extraSpecs: { [key: string]: string };
+}
+
+export interface FlavorExtraSpecs_ExtraSpecsEntry {
+  key: string;
+  value: string;
+}
+
 function createBaseConsoleLog(): ConsoleLog {
   return { output: "" };
 }
@@ -1763,6 +1784,316 @@ export const Hypervisor: MessageFns<Hypervisor> = {
     message.diskGib = object.diskGib ?? 0;
     message.diskUsedGib = object.diskUsedGib ?? 0;
     message.runningInstances = object.runningInstances ?? 0;
+    return message;
+  },
+};
+
+function createBaseFlavorAccess(): FlavorAccess {
+  return { flavorId: "", projectId: "", projectName: "" };
+}
+
+export const FlavorAccess: MessageFns<FlavorAccess> = {
+  encode(message: FlavorAccess, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.flavorId !== "") {
+      writer.uint32(10).string(message.flavorId);
+    }
+    if (message.projectId !== "") {
+      writer.uint32(18).string(message.projectId);
+    }
+    if (message.projectName !== "") {
+      writer.uint32(26).string(message.projectName);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FlavorAccess {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFlavorAccess();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.flavorId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.projectId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.projectName = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FlavorAccess {
+    return {
+      flavorId: isSet(object.flavorId)
+        ? globalThis.String(object.flavorId)
+        : isSet(object.flavor_id)
+        ? globalThis.String(object.flavor_id)
+        : "",
+      projectId: isSet(object.projectId)
+        ? globalThis.String(object.projectId)
+        : isSet(object.project_id)
+        ? globalThis.String(object.project_id)
+        : "",
+      projectName: isSet(object.projectName)
+        ? globalThis.String(object.projectName)
+        : isSet(object.project_name)
+        ? globalThis.String(object.project_name)
+        : "",
+    };
+  },
+
+  toJSON(message: FlavorAccess): unknown {
+    const obj: any = {};
+    if (message.flavorId !== "") {
+      obj.flavorId = message.flavorId;
+    }
+    if (message.projectId !== "") {
+      obj.projectId = message.projectId;
+    }
+    if (message.projectName !== "") {
+      obj.projectName = message.projectName;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FlavorAccess>): FlavorAccess {
+    return FlavorAccess.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FlavorAccess>): FlavorAccess {
+    const message = createBaseFlavorAccess();
+    message.flavorId = object.flavorId ?? "";
+    message.projectId = object.projectId ?? "";
+    message.projectName = object.projectName ?? "";
+    return message;
+  },
+};
+
+function createBaseFlavorExtraSpecs(): FlavorExtraSpecs {
+  return { extraSpecs: {} };
+}
+
+export const FlavorExtraSpecs: MessageFns<FlavorExtraSpecs> = {
+  encode(message: FlavorExtraSpecs, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    globalThis.Object.entries(message.extraSpecs).forEach(([key, value]: [string, string]) => {
+      FlavorExtraSpecs_ExtraSpecsEntry.encode({ key: key as any, value }, writer.uint32(10).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FlavorExtraSpecs {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFlavorExtraSpecs();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            const entry1 = FlavorExtraSpecs_ExtraSpecsEntry.decode(reader, reader.uint32());
+            if (entry1.value !== undefined) {
+              message.extraSpecs[entry1.key] = entry1.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FlavorExtraSpecs {
+    return {
+      extraSpecs: isObject(object.extraSpecs)
+        ? (globalThis.Object.entries(object.extraSpecs) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : isObject(object.extra_specs)
+        ? (globalThis.Object.entries(object.extra_specs) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+    };
+  },
+
+  toJSON(message: FlavorExtraSpecs): unknown {
+    const obj: any = {};
+    if (message.extraSpecs) {
+      const entries = globalThis.Object.entries(message.extraSpecs) as [string, string][];
+      if (entries.length > 0) {
+        obj.extraSpecs = {};
+        entries.forEach(([k, v]) => {
+          obj.extraSpecs[k] = v;
+        });
+      }
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FlavorExtraSpecs>): FlavorExtraSpecs {
+    return FlavorExtraSpecs.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FlavorExtraSpecs>): FlavorExtraSpecs {
+    const message = createBaseFlavorExtraSpecs();
+    message.extraSpecs = (globalThis.Object.entries(object.extraSpecs ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseFlavorExtraSpecs_ExtraSpecsEntry(): FlavorExtraSpecs_ExtraSpecsEntry {
+  return { key: "", value: "" };
+}
+
+export const FlavorExtraSpecs_ExtraSpecsEntry: MessageFns<FlavorExtraSpecs_ExtraSpecsEntry> = {
+  encode(message: FlavorExtraSpecs_ExtraSpecsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FlavorExtraSpecs_ExtraSpecsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFlavorExtraSpecs_ExtraSpecsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FlavorExtraSpecs_ExtraSpecsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: FlavorExtraSpecs_ExtraSpecsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FlavorExtraSpecs_ExtraSpecsEntry>): FlavorExtraSpecs_ExtraSpecsEntry {
+    return FlavorExtraSpecs_ExtraSpecsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FlavorExtraSpecs_ExtraSpecsEntry>): FlavorExtraSpecs_ExtraSpecsEntry {
+    const message = createBaseFlavorExtraSpecs_ExtraSpecsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };

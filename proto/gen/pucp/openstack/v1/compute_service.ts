@@ -21,6 +21,8 @@ import {
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import {
   ConsoleLog,
+  FlavorAccess,
+  FlavorExtraSpecs,
   Hypervisor,
   InstanceMetadata,
   InstancePort,
@@ -309,6 +311,8 @@ export interface CreateFlavorRequest {
   swap: number;
   /** Its id: letters, digits, spaces and _ . -; chosen by Nova if empty. */
   id: string;
+  /** Whether all projects may use it; true if not set. */
+  isPublic?: boolean | undefined;
 }
 
 /** Names a flavor. */
@@ -349,6 +353,73 @@ export interface ListHypervisorsResponse {
   hypervisors: Hypervisor[];
   /** Empty on the last page. */
   nextPageToken: string;
+}
+
+/** Which flavor, and which part of the list. */
+export interface ListFlavorAccessRequest {
+  /** An id or the cloud's own name. */
+  id: string;
+  /** At most this many; 0 means 1000, which is also the most. */
+  pageSize: number;
+  /** From the previous answer; empty for the first page. */
+  pageToken: string;
+}
+
+/** Projects by id. */
+export interface ListFlavorAccessResponse {
+  /** The projects. */
+  projects: FlavorAccess[];
+  /** Empty on the last page. */
+  nextPageToken: string;
+}
+
+/** Names a flavor and a project. */
+export interface AddFlavorAccessRequest {
+  /** An id or the cloud's own name. */
+  id: string;
+  /** A project by id or name. */
+  projectId: string;
+}
+
+/** Names a flavor and a project. */
+export interface RemoveFlavorAccessRequest {
+  /** An id or the cloud's own name. */
+  id: string;
+  /** A project's id. */
+  projectId: string;
+}
+
+/** It may not use it. */
+export interface RemoveFlavorAccessResponse {
+  /** A sentence for people. */
+  message: string;
+}
+
+/** Names a flavor. */
+export interface GetFlavorExtraSpecsRequest {
+  /** An id, a name, or a name from the configured table. */
+  id: string;
+}
+
+/** Extra specs for a flavor. */
+export interface MergeFlavorExtraSpecsRequest {
+  /** An id or the cloud's own name. */
+  id: string;
+  /** Names of 1 to 255 letters, digits, spaces and _ : . -, values of at most 255 characters; at most 50. */
+  extraSpecs: { [key: string]: string };
+}
+
+export interface MergeFlavorExtraSpecsRequest_ExtraSpecsEntry {
+  key: string;
+  value: string;
+}
+
+/** Names an extra spec of a flavor. */
+export interface DeleteFlavorExtraSpecRequest {
+  /** An id or the cloud's own name. */
+  id: string;
+  /** The extra spec's name. */
+  key: string;
 }
 
 function createBasePauseInstanceRequest(): PauseInstanceRequest {
@@ -3370,7 +3441,7 @@ export const GetFlavorRequest: MessageFns<GetFlavorRequest> = {
 };
 
 function createBaseCreateFlavorRequest(): CreateFlavorRequest {
-  return { name: "", vcpus: 0, ram: 0, disk: 0, ephemeral: 0, swap: 0, id: "" };
+  return { name: "", vcpus: 0, ram: 0, disk: 0, ephemeral: 0, swap: 0, id: "", isPublic: undefined };
 }
 
 export const CreateFlavorRequest: MessageFns<CreateFlavorRequest> = {
@@ -3395,6 +3466,9 @@ export const CreateFlavorRequest: MessageFns<CreateFlavorRequest> = {
     }
     if (message.id !== "") {
       writer.uint32(58).string(message.id);
+    }
+    if (message.isPublic !== undefined) {
+      writer.uint32(64).bool(message.isPublic);
     }
     return writer;
   },
@@ -3468,6 +3542,14 @@ export const CreateFlavorRequest: MessageFns<CreateFlavorRequest> = {
             message.id = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.isPublic = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3489,6 +3571,11 @@ export const CreateFlavorRequest: MessageFns<CreateFlavorRequest> = {
       ephemeral: isSet(object.ephemeral) ? globalThis.Number(object.ephemeral) : 0,
       swap: isSet(object.swap) ? globalThis.Number(object.swap) : 0,
       id: isSet(object.id) ? globalThis.String(object.id) : "",
+      isPublic: isSet(object.isPublic)
+        ? globalThis.Boolean(object.isPublic)
+        : isSet(object.is_public)
+        ? globalThis.Boolean(object.is_public)
+        : undefined,
     };
   },
 
@@ -3515,6 +3602,9 @@ export const CreateFlavorRequest: MessageFns<CreateFlavorRequest> = {
     if (message.id !== "") {
       obj.id = message.id;
     }
+    if (message.isPublic !== undefined) {
+      obj.isPublic = message.isPublic;
+    }
     return obj;
   },
 
@@ -3530,6 +3620,7 @@ export const CreateFlavorRequest: MessageFns<CreateFlavorRequest> = {
     message.ephemeral = object.ephemeral ?? 0;
     message.swap = object.swap ?? 0;
     message.id = object.id ?? "";
+    message.isPublic = object.isPublic ?? undefined;
     return message;
   },
 };
@@ -3965,6 +4056,823 @@ export const ListHypervisorsResponse: MessageFns<ListHypervisorsResponse> = {
   },
 };
 
+function createBaseListFlavorAccessRequest(): ListFlavorAccessRequest {
+  return { id: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListFlavorAccessRequest: MessageFns<ListFlavorAccessRequest> = {
+  encode(message: ListFlavorAccessRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListFlavorAccessRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListFlavorAccessRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListFlavorAccessRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListFlavorAccessRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListFlavorAccessRequest>): ListFlavorAccessRequest {
+    return ListFlavorAccessRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListFlavorAccessRequest>): ListFlavorAccessRequest {
+    const message = createBaseListFlavorAccessRequest();
+    message.id = object.id ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListFlavorAccessResponse(): ListFlavorAccessResponse {
+  return { projects: [], nextPageToken: "" };
+}
+
+export const ListFlavorAccessResponse: MessageFns<ListFlavorAccessResponse> = {
+  encode(message: ListFlavorAccessResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.projects) {
+      FlavorAccess.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListFlavorAccessResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListFlavorAccessResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.projects.push(FlavorAccess.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListFlavorAccessResponse {
+    return {
+      projects: globalThis.Array.isArray(object?.projects)
+        ? object.projects.map((e: any) => FlavorAccess.fromJSON(e))
+        : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListFlavorAccessResponse): unknown {
+    const obj: any = {};
+    if (message.projects?.length) {
+      obj.projects = message.projects.map((e) => FlavorAccess.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListFlavorAccessResponse>): ListFlavorAccessResponse {
+    return ListFlavorAccessResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListFlavorAccessResponse>): ListFlavorAccessResponse {
+    const message = createBaseListFlavorAccessResponse();
+    message.projects = object.projects?.map((e) => FlavorAccess.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseAddFlavorAccessRequest(): AddFlavorAccessRequest {
+  return { id: "", projectId: "" };
+}
+
+export const AddFlavorAccessRequest: MessageFns<AddFlavorAccessRequest> = {
+  encode(message: AddFlavorAccessRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.projectId !== "") {
+      writer.uint32(18).string(message.projectId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AddFlavorAccessRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAddFlavorAccessRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.projectId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AddFlavorAccessRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      projectId: isSet(object.projectId)
+        ? globalThis.String(object.projectId)
+        : isSet(object.project_id)
+        ? globalThis.String(object.project_id)
+        : "",
+    };
+  },
+
+  toJSON(message: AddFlavorAccessRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.projectId !== "") {
+      obj.projectId = message.projectId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AddFlavorAccessRequest>): AddFlavorAccessRequest {
+    return AddFlavorAccessRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AddFlavorAccessRequest>): AddFlavorAccessRequest {
+    const message = createBaseAddFlavorAccessRequest();
+    message.id = object.id ?? "";
+    message.projectId = object.projectId ?? "";
+    return message;
+  },
+};
+
+function createBaseRemoveFlavorAccessRequest(): RemoveFlavorAccessRequest {
+  return { id: "", projectId: "" };
+}
+
+export const RemoveFlavorAccessRequest: MessageFns<RemoveFlavorAccessRequest> = {
+  encode(message: RemoveFlavorAccessRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.projectId !== "") {
+      writer.uint32(18).string(message.projectId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveFlavorAccessRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveFlavorAccessRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.projectId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemoveFlavorAccessRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      projectId: isSet(object.projectId)
+        ? globalThis.String(object.projectId)
+        : isSet(object.project_id)
+        ? globalThis.String(object.project_id)
+        : "",
+    };
+  },
+
+  toJSON(message: RemoveFlavorAccessRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.projectId !== "") {
+      obj.projectId = message.projectId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RemoveFlavorAccessRequest>): RemoveFlavorAccessRequest {
+    return RemoveFlavorAccessRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RemoveFlavorAccessRequest>): RemoveFlavorAccessRequest {
+    const message = createBaseRemoveFlavorAccessRequest();
+    message.id = object.id ?? "";
+    message.projectId = object.projectId ?? "";
+    return message;
+  },
+};
+
+function createBaseRemoveFlavorAccessResponse(): RemoveFlavorAccessResponse {
+  return { message: "" };
+}
+
+export const RemoveFlavorAccessResponse: MessageFns<RemoveFlavorAccessResponse> = {
+  encode(message: RemoveFlavorAccessResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.message !== "") {
+      writer.uint32(10).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveFlavorAccessResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveFlavorAccessResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemoveFlavorAccessResponse {
+    return { message: isSet(object.message) ? globalThis.String(object.message) : "" };
+  },
+
+  toJSON(message: RemoveFlavorAccessResponse): unknown {
+    const obj: any = {};
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RemoveFlavorAccessResponse>): RemoveFlavorAccessResponse {
+    return RemoveFlavorAccessResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RemoveFlavorAccessResponse>): RemoveFlavorAccessResponse {
+    const message = createBaseRemoveFlavorAccessResponse();
+    message.message = object.message ?? "";
+    return message;
+  },
+};
+
+function createBaseGetFlavorExtraSpecsRequest(): GetFlavorExtraSpecsRequest {
+  return { id: "" };
+}
+
+export const GetFlavorExtraSpecsRequest: MessageFns<GetFlavorExtraSpecsRequest> = {
+  encode(message: GetFlavorExtraSpecsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetFlavorExtraSpecsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetFlavorExtraSpecsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetFlavorExtraSpecsRequest {
+    return { id: isSet(object.id) ? globalThis.String(object.id) : "" };
+  },
+
+  toJSON(message: GetFlavorExtraSpecsRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetFlavorExtraSpecsRequest>): GetFlavorExtraSpecsRequest {
+    return GetFlavorExtraSpecsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetFlavorExtraSpecsRequest>): GetFlavorExtraSpecsRequest {
+    const message = createBaseGetFlavorExtraSpecsRequest();
+    message.id = object.id ?? "";
+    return message;
+  },
+};
+
+function createBaseMergeFlavorExtraSpecsRequest(): MergeFlavorExtraSpecsRequest {
+  return { id: "", extraSpecs: {} };
+}
+
+export const MergeFlavorExtraSpecsRequest: MessageFns<MergeFlavorExtraSpecsRequest> = {
+  encode(message: MergeFlavorExtraSpecsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    globalThis.Object.entries(message.extraSpecs).forEach(([key, value]: [string, string]) => {
+      MergeFlavorExtraSpecsRequest_ExtraSpecsEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MergeFlavorExtraSpecsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMergeFlavorExtraSpecsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            const entry2 = MergeFlavorExtraSpecsRequest_ExtraSpecsEntry.decode(reader, reader.uint32());
+            if (entry2.value !== undefined) {
+              message.extraSpecs[entry2.key] = entry2.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MergeFlavorExtraSpecsRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      extraSpecs: isObject(object.extraSpecs)
+        ? (globalThis.Object.entries(object.extraSpecs) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : isObject(object.extra_specs)
+        ? (globalThis.Object.entries(object.extra_specs) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+    };
+  },
+
+  toJSON(message: MergeFlavorExtraSpecsRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.extraSpecs) {
+      const entries = globalThis.Object.entries(message.extraSpecs) as [string, string][];
+      if (entries.length > 0) {
+        obj.extraSpecs = {};
+        entries.forEach(([k, v]) => {
+          obj.extraSpecs[k] = v;
+        });
+      }
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MergeFlavorExtraSpecsRequest>): MergeFlavorExtraSpecsRequest {
+    return MergeFlavorExtraSpecsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MergeFlavorExtraSpecsRequest>): MergeFlavorExtraSpecsRequest {
+    const message = createBaseMergeFlavorExtraSpecsRequest();
+    message.id = object.id ?? "";
+    message.extraSpecs = (globalThis.Object.entries(object.extraSpecs ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseMergeFlavorExtraSpecsRequest_ExtraSpecsEntry(): MergeFlavorExtraSpecsRequest_ExtraSpecsEntry {
+  return { key: "", value: "" };
+}
+
+export const MergeFlavorExtraSpecsRequest_ExtraSpecsEntry: MessageFns<MergeFlavorExtraSpecsRequest_ExtraSpecsEntry> = {
+  encode(
+    message: MergeFlavorExtraSpecsRequest_ExtraSpecsEntry,
+    writer: BinaryWriter = new BinaryWriter(),
+  ): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MergeFlavorExtraSpecsRequest_ExtraSpecsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMergeFlavorExtraSpecsRequest_ExtraSpecsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MergeFlavorExtraSpecsRequest_ExtraSpecsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: MergeFlavorExtraSpecsRequest_ExtraSpecsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(
+    base?: DeepPartial<MergeFlavorExtraSpecsRequest_ExtraSpecsEntry>,
+  ): MergeFlavorExtraSpecsRequest_ExtraSpecsEntry {
+    return MergeFlavorExtraSpecsRequest_ExtraSpecsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(
+    object: DeepPartial<MergeFlavorExtraSpecsRequest_ExtraSpecsEntry>,
+  ): MergeFlavorExtraSpecsRequest_ExtraSpecsEntry {
+    const message = createBaseMergeFlavorExtraSpecsRequest_ExtraSpecsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseDeleteFlavorExtraSpecRequest(): DeleteFlavorExtraSpecRequest {
+  return { id: "", key: "" };
+}
+
+export const DeleteFlavorExtraSpecRequest: MessageFns<DeleteFlavorExtraSpecRequest> = {
+  encode(message: DeleteFlavorExtraSpecRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.key !== "") {
+      writer.uint32(18).string(message.key);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteFlavorExtraSpecRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteFlavorExtraSpecRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DeleteFlavorExtraSpecRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+    };
+  },
+
+  toJSON(message: DeleteFlavorExtraSpecRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DeleteFlavorExtraSpecRequest>): DeleteFlavorExtraSpecRequest {
+    return DeleteFlavorExtraSpecRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeleteFlavorExtraSpecRequest>): DeleteFlavorExtraSpecRequest {
+    const message = createBaseDeleteFlavorExtraSpecRequest();
+    message.id = object.id ?? "";
+    message.key = object.key ?? "";
+    return message;
+  },
+};
+
 /**
  * What can be done to Nova's servers beside making, starting and stopping them, and what belongs to Nova otherwise: key
  * pairs, flavors, usage, hosts. A user reaches what lies in the user's own projects, an admin everything; for everyone
@@ -4287,7 +5195,10 @@ export const ComputeServiceService = {
       Buffer.from(DeleteKeyPairResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DeleteKeyPairResponse => DeleteKeyPairResponse.decode(value),
   },
-  /** Returns a flavor by id, name, or a name from the configured table. Errors: NOT_FOUND. */
+  /**
+   * Returns a flavor by id, name, or a name from the configured table. A private one exists for admins and for users of the
+   * projects that may use it. Errors: NOT_FOUND.
+   */
   getFlavor: {
     path: "/pucp.openstack.v1.ComputeService/GetFlavor" as const,
     requestStream: false as const,
@@ -4298,7 +5209,7 @@ export const ComputeServiceService = {
     responseDeserialize: (value: Buffer): Flavor => Flavor.decode(value),
   },
   /**
-   * Makes a flavor that all projects see. Errors: INVALID_ARGUMENT, ALREADY_EXISTS if the name or id is taken,
+   * Makes a flavor that all projects see, or a private one, which none sees until AddFlavorAccess lets it. Errors: INVALID_ARGUMENT, ALREADY_EXISTS if the name or id is taken,
    * FAILED_PRECONDITION if the configured credentials may not make flavors.
    */
   createFlavor: {
@@ -4323,6 +5234,86 @@ export const ComputeServiceService = {
     responseSerialize: (value: DeleteFlavorResponse): Buffer =>
       Buffer.from(DeleteFlavorResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DeleteFlavorResponse => DeleteFlavorResponse.decode(value),
+  },
+  /** Lists the projects that may use a private flavor, by id. A public one, which all may use, has none. Errors: NOT_FOUND. */
+  listFlavorAccess: {
+    path: "/pucp.openstack.v1.ComputeService/ListFlavorAccess" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListFlavorAccessRequest): Buffer =>
+      Buffer.from(ListFlavorAccessRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListFlavorAccessRequest => ListFlavorAccessRequest.decode(value),
+    responseSerialize: (value: ListFlavorAccessResponse): Buffer =>
+      Buffer.from(ListFlavorAccessResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListFlavorAccessResponse => ListFlavorAccessResponse.decode(value),
+  },
+  /**
+   * Lets a project use a private flavor. Errors: NOT_FOUND for the flavor or the project, ALREADY_EXISTS if it may already,
+   * FAILED_PRECONDITION if the flavor is public, or the configured credentials may not.
+   */
+  addFlavorAccess: {
+    path: "/pucp.openstack.v1.ComputeService/AddFlavorAccess" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AddFlavorAccessRequest): Buffer =>
+      Buffer.from(AddFlavorAccessRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AddFlavorAccessRequest => AddFlavorAccessRequest.decode(value),
+    responseSerialize: (value: FlavorAccess): Buffer => Buffer.from(FlavorAccess.encode(value).finish()),
+    responseDeserialize: (value: Buffer): FlavorAccess => FlavorAccess.decode(value),
+  },
+  /**
+   * Ends a project's use of a private flavor; servers that have it keep it. A project that may not use it is no mistake.
+   * Errors: NOT_FOUND for the flavor, FAILED_PRECONDITION as of AddFlavorAccess.
+   */
+  removeFlavorAccess: {
+    path: "/pucp.openstack.v1.ComputeService/RemoveFlavorAccess" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RemoveFlavorAccessRequest): Buffer =>
+      Buffer.from(RemoveFlavorAccessRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RemoveFlavorAccessRequest => RemoveFlavorAccessRequest.decode(value),
+    responseSerialize: (value: RemoveFlavorAccessResponse): Buffer =>
+      Buffer.from(RemoveFlavorAccessResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RemoveFlavorAccessResponse => RemoveFlavorAccessResponse.decode(value),
+  },
+  /** Returns a flavor's extra specs. Errors: NOT_FOUND. */
+  getFlavorExtraSpecs: {
+    path: "/pucp.openstack.v1.ComputeService/GetFlavorExtraSpecs" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetFlavorExtraSpecsRequest): Buffer =>
+      Buffer.from(GetFlavorExtraSpecsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetFlavorExtraSpecsRequest => GetFlavorExtraSpecsRequest.decode(value),
+    responseSerialize: (value: FlavorExtraSpecs): Buffer => Buffer.from(FlavorExtraSpecs.encode(value).finish()),
+    responseDeserialize: (value: Buffer): FlavorExtraSpecs => FlavorExtraSpecs.decode(value),
+  },
+  /**
+   * Sets extra specs of a flavor; others stay. New servers follow them. Errors: NOT_FOUND, INVALID_ARGUMENT,
+   * FAILED_PRECONDITION if the configured credentials may not.
+   */
+  mergeFlavorExtraSpecs: {
+    path: "/pucp.openstack.v1.ComputeService/MergeFlavorExtraSpecs" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: MergeFlavorExtraSpecsRequest): Buffer =>
+      Buffer.from(MergeFlavorExtraSpecsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): MergeFlavorExtraSpecsRequest => MergeFlavorExtraSpecsRequest.decode(value),
+    responseSerialize: (value: FlavorExtraSpecs): Buffer => Buffer.from(FlavorExtraSpecs.encode(value).finish()),
+    responseDeserialize: (value: Buffer): FlavorExtraSpecs => FlavorExtraSpecs.decode(value),
+  },
+  /**
+   * Takes an extra spec from a flavor; one that is not there is no mistake. Errors: NOT_FOUND for the flavor,
+   * FAILED_PRECONDITION if the configured credentials may not.
+   */
+  deleteFlavorExtraSpec: {
+    path: "/pucp.openstack.v1.ComputeService/DeleteFlavorExtraSpec" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DeleteFlavorExtraSpecRequest): Buffer =>
+      Buffer.from(DeleteFlavorExtraSpecRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DeleteFlavorExtraSpecRequest => DeleteFlavorExtraSpecRequest.decode(value),
+    responseSerialize: (value: FlavorExtraSpecs): Buffer => Buffer.from(FlavorExtraSpecs.encode(value).finish()),
+    responseDeserialize: (value: Buffer): FlavorExtraSpecs => FlavorExtraSpecs.decode(value),
   },
   /**
    * Returns what a project's servers took in a stretch of time; the caller's own project if none is named. Where all users
@@ -4434,10 +5425,13 @@ export interface ComputeServiceServer extends UntypedServiceImplementation {
    * NOT_FOUND.
    */
   deleteKeyPair: handleUnaryCall<DeleteKeyPairRequest, DeleteKeyPairResponse>;
-  /** Returns a flavor by id, name, or a name from the configured table. Errors: NOT_FOUND. */
+  /**
+   * Returns a flavor by id, name, or a name from the configured table. A private one exists for admins and for users of the
+   * projects that may use it. Errors: NOT_FOUND.
+   */
   getFlavor: handleUnaryCall<GetFlavorRequest, Flavor>;
   /**
-   * Makes a flavor that all projects see. Errors: INVALID_ARGUMENT, ALREADY_EXISTS if the name or id is taken,
+   * Makes a flavor that all projects see, or a private one, which none sees until AddFlavorAccess lets it. Errors: INVALID_ARGUMENT, ALREADY_EXISTS if the name or id is taken,
    * FAILED_PRECONDITION if the configured credentials may not make flavors.
    */
   createFlavor: handleUnaryCall<CreateFlavorRequest, Flavor>;
@@ -4446,6 +5440,30 @@ export interface ComputeServiceServer extends UntypedServiceImplementation {
    * FAILED_PRECONDITION if the configured credentials may not.
    */
   deleteFlavor: handleUnaryCall<DeleteFlavorRequest, DeleteFlavorResponse>;
+  /** Lists the projects that may use a private flavor, by id. A public one, which all may use, has none. Errors: NOT_FOUND. */
+  listFlavorAccess: handleUnaryCall<ListFlavorAccessRequest, ListFlavorAccessResponse>;
+  /**
+   * Lets a project use a private flavor. Errors: NOT_FOUND for the flavor or the project, ALREADY_EXISTS if it may already,
+   * FAILED_PRECONDITION if the flavor is public, or the configured credentials may not.
+   */
+  addFlavorAccess: handleUnaryCall<AddFlavorAccessRequest, FlavorAccess>;
+  /**
+   * Ends a project's use of a private flavor; servers that have it keep it. A project that may not use it is no mistake.
+   * Errors: NOT_FOUND for the flavor, FAILED_PRECONDITION as of AddFlavorAccess.
+   */
+  removeFlavorAccess: handleUnaryCall<RemoveFlavorAccessRequest, RemoveFlavorAccessResponse>;
+  /** Returns a flavor's extra specs. Errors: NOT_FOUND. */
+  getFlavorExtraSpecs: handleUnaryCall<GetFlavorExtraSpecsRequest, FlavorExtraSpecs>;
+  /**
+   * Sets extra specs of a flavor; others stay. New servers follow them. Errors: NOT_FOUND, INVALID_ARGUMENT,
+   * FAILED_PRECONDITION if the configured credentials may not.
+   */
+  mergeFlavorExtraSpecs: handleUnaryCall<MergeFlavorExtraSpecsRequest, FlavorExtraSpecs>;
+  /**
+   * Takes an extra spec from a flavor; one that is not there is no mistake. Errors: NOT_FOUND for the flavor,
+   * FAILED_PRECONDITION if the configured credentials may not.
+   */
+  deleteFlavorExtraSpec: handleUnaryCall<DeleteFlavorExtraSpecRequest, FlavorExtraSpecs>;
   /**
    * Returns what a project's servers took in a stretch of time; the caller's own project if none is named. Where all users
    * share one project, only servers that still exist are counted. What may be used is told by GetQuotaUsage. Errors:
@@ -4902,7 +5920,10 @@ export interface ComputeServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: DeleteKeyPairResponse) => void,
   ): ClientUnaryCall;
-  /** Returns a flavor by id, name, or a name from the configured table. Errors: NOT_FOUND. */
+  /**
+   * Returns a flavor by id, name, or a name from the configured table. A private one exists for admins and for users of the
+   * projects that may use it. Errors: NOT_FOUND.
+   */
   getFlavor(
     request: GetFlavorRequest,
     callback: (error: ServiceError | null, response: Flavor) => void,
@@ -4919,7 +5940,7 @@ export interface ComputeServiceClient extends Client {
     callback: (error: ServiceError | null, response: Flavor) => void,
   ): ClientUnaryCall;
   /**
-   * Makes a flavor that all projects see. Errors: INVALID_ARGUMENT, ALREADY_EXISTS if the name or id is taken,
+   * Makes a flavor that all projects see, or a private one, which none sees until AddFlavorAccess lets it. Errors: INVALID_ARGUMENT, ALREADY_EXISTS if the name or id is taken,
    * FAILED_PRECONDITION if the configured credentials may not make flavors.
    */
   createFlavor(
@@ -4955,6 +5976,114 @@ export interface ComputeServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: DeleteFlavorResponse) => void,
+  ): ClientUnaryCall;
+  /** Lists the projects that may use a private flavor, by id. A public one, which all may use, has none. Errors: NOT_FOUND. */
+  listFlavorAccess(
+    request: ListFlavorAccessRequest,
+    callback: (error: ServiceError | null, response: ListFlavorAccessResponse) => void,
+  ): ClientUnaryCall;
+  listFlavorAccess(
+    request: ListFlavorAccessRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListFlavorAccessResponse) => void,
+  ): ClientUnaryCall;
+  listFlavorAccess(
+    request: ListFlavorAccessRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListFlavorAccessResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Lets a project use a private flavor. Errors: NOT_FOUND for the flavor or the project, ALREADY_EXISTS if it may already,
+   * FAILED_PRECONDITION if the flavor is public, or the configured credentials may not.
+   */
+  addFlavorAccess(
+    request: AddFlavorAccessRequest,
+    callback: (error: ServiceError | null, response: FlavorAccess) => void,
+  ): ClientUnaryCall;
+  addFlavorAccess(
+    request: AddFlavorAccessRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: FlavorAccess) => void,
+  ): ClientUnaryCall;
+  addFlavorAccess(
+    request: AddFlavorAccessRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: FlavorAccess) => void,
+  ): ClientUnaryCall;
+  /**
+   * Ends a project's use of a private flavor; servers that have it keep it. A project that may not use it is no mistake.
+   * Errors: NOT_FOUND for the flavor, FAILED_PRECONDITION as of AddFlavorAccess.
+   */
+  removeFlavorAccess(
+    request: RemoveFlavorAccessRequest,
+    callback: (error: ServiceError | null, response: RemoveFlavorAccessResponse) => void,
+  ): ClientUnaryCall;
+  removeFlavorAccess(
+    request: RemoveFlavorAccessRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RemoveFlavorAccessResponse) => void,
+  ): ClientUnaryCall;
+  removeFlavorAccess(
+    request: RemoveFlavorAccessRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RemoveFlavorAccessResponse) => void,
+  ): ClientUnaryCall;
+  /** Returns a flavor's extra specs. Errors: NOT_FOUND. */
+  getFlavorExtraSpecs(
+    request: GetFlavorExtraSpecsRequest,
+    callback: (error: ServiceError | null, response: FlavorExtraSpecs) => void,
+  ): ClientUnaryCall;
+  getFlavorExtraSpecs(
+    request: GetFlavorExtraSpecsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: FlavorExtraSpecs) => void,
+  ): ClientUnaryCall;
+  getFlavorExtraSpecs(
+    request: GetFlavorExtraSpecsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: FlavorExtraSpecs) => void,
+  ): ClientUnaryCall;
+  /**
+   * Sets extra specs of a flavor; others stay. New servers follow them. Errors: NOT_FOUND, INVALID_ARGUMENT,
+   * FAILED_PRECONDITION if the configured credentials may not.
+   */
+  mergeFlavorExtraSpecs(
+    request: MergeFlavorExtraSpecsRequest,
+    callback: (error: ServiceError | null, response: FlavorExtraSpecs) => void,
+  ): ClientUnaryCall;
+  mergeFlavorExtraSpecs(
+    request: MergeFlavorExtraSpecsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: FlavorExtraSpecs) => void,
+  ): ClientUnaryCall;
+  mergeFlavorExtraSpecs(
+    request: MergeFlavorExtraSpecsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: FlavorExtraSpecs) => void,
+  ): ClientUnaryCall;
+  /**
+   * Takes an extra spec from a flavor; one that is not there is no mistake. Errors: NOT_FOUND for the flavor,
+   * FAILED_PRECONDITION if the configured credentials may not.
+   */
+  deleteFlavorExtraSpec(
+    request: DeleteFlavorExtraSpecRequest,
+    callback: (error: ServiceError | null, response: FlavorExtraSpecs) => void,
+  ): ClientUnaryCall;
+  deleteFlavorExtraSpec(
+    request: DeleteFlavorExtraSpecRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: FlavorExtraSpecs) => void,
+  ): ClientUnaryCall;
+  deleteFlavorExtraSpec(
+    request: DeleteFlavorExtraSpecRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: FlavorExtraSpecs) => void,
   ): ClientUnaryCall;
   /**
    * Returns what a project's servers took in a stretch of time; the caller's own project if none is named. Where all users

@@ -20,7 +20,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { ImageDetails } from "./images.ts";
+import { ImageDetails, ImageMember, ImageShare } from "./images.ts";
 
 export const protobufPackage = "pucp.openstack.v1";
 
@@ -119,6 +119,78 @@ export interface DeleteImageRequest {
 export interface DeleteImageResponse {
   /** A sentence for people. */
   message: string;
+}
+
+/** Whose image, and which part of the list. */
+export interface ListImageMembersRequest {
+  /** The image's id. */
+  id: string;
+  /** At most this many; 0 means 1000, which is also the most. */
+  pageSize: number;
+  /** From the previous answer; empty for the first page. */
+  pageToken: string;
+}
+
+/** Projects by id. */
+export interface ListImageMembersResponse {
+  /** The projects. */
+  members: ImageMember[];
+  /** Empty on the last page. */
+  nextPageToken: string;
+}
+
+/** An image, and who is to have it: a project or a user. */
+export interface AddImageMemberRequest {
+  /** The image's id. */
+  id: string;
+  /** A project by id; the caller's own also by name. */
+  projectId: string;
+  /** A user by id, for the user's default project. */
+  userId: string;
+}
+
+/** What the receiver of an image says to it. */
+export interface UpdateImageMemberRequest {
+  /** The image's id. */
+  id: string;
+  /** A project of the caller's, by id or name. */
+  projectId: string;
+  /** accepted, rejected or pending. */
+  status: string;
+}
+
+/** Names an image and a project. */
+export interface RemoveImageMemberRequest {
+  /** The image's id. */
+  id: string;
+  /** The project's id. */
+  projectId: string;
+}
+
+/** It is not shared with it. */
+export interface RemoveImageMemberResponse {
+  /** A sentence for people. */
+  message: string;
+}
+
+/** Which images. */
+export interface ListImageSharesRequest {
+  /** Only with this project, if set; by id or name. */
+  projectId: string;
+  /** Only pending, accepted or rejected ones, if set. */
+  status: string;
+  /** At most this many; 0 means 1000, which is also the most. */
+  pageSize: number;
+  /** From the previous answer; empty for the first page. */
+  pageToken: string;
+}
+
+/** Images by name. */
+export interface ListImageSharesResponse {
+  /** The images. */
+  shares: ImageShare[];
+  /** Empty on the last page. */
+  nextPageToken: string;
 }
 
 function createBaseGetImageRequest(): GetImageRequest {
@@ -1067,10 +1139,797 @@ export const DeleteImageResponse: MessageFns<DeleteImageResponse> = {
   },
 };
 
+function createBaseListImageMembersRequest(): ListImageMembersRequest {
+  return { id: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListImageMembersRequest: MessageFns<ListImageMembersRequest> = {
+  encode(message: ListImageMembersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListImageMembersRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListImageMembersRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListImageMembersRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListImageMembersRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListImageMembersRequest>): ListImageMembersRequest {
+    return ListImageMembersRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListImageMembersRequest>): ListImageMembersRequest {
+    const message = createBaseListImageMembersRequest();
+    message.id = object.id ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListImageMembersResponse(): ListImageMembersResponse {
+  return { members: [], nextPageToken: "" };
+}
+
+export const ListImageMembersResponse: MessageFns<ListImageMembersResponse> = {
+  encode(message: ListImageMembersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.members) {
+      ImageMember.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListImageMembersResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListImageMembersResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.members.push(ImageMember.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListImageMembersResponse {
+    return {
+      members: globalThis.Array.isArray(object?.members) ? object.members.map((e: any) => ImageMember.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListImageMembersResponse): unknown {
+    const obj: any = {};
+    if (message.members?.length) {
+      obj.members = message.members.map((e) => ImageMember.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListImageMembersResponse>): ListImageMembersResponse {
+    return ListImageMembersResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListImageMembersResponse>): ListImageMembersResponse {
+    const message = createBaseListImageMembersResponse();
+    message.members = object.members?.map((e) => ImageMember.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseAddImageMemberRequest(): AddImageMemberRequest {
+  return { id: "", projectId: "", userId: "" };
+}
+
+export const AddImageMemberRequest: MessageFns<AddImageMemberRequest> = {
+  encode(message: AddImageMemberRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.projectId !== "") {
+      writer.uint32(18).string(message.projectId);
+    }
+    if (message.userId !== "") {
+      writer.uint32(26).string(message.userId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AddImageMemberRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAddImageMemberRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.projectId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.userId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AddImageMemberRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      projectId: isSet(object.projectId)
+        ? globalThis.String(object.projectId)
+        : isSet(object.project_id)
+        ? globalThis.String(object.project_id)
+        : "",
+      userId: isSet(object.userId)
+        ? globalThis.String(object.userId)
+        : isSet(object.user_id)
+        ? globalThis.String(object.user_id)
+        : "",
+    };
+  },
+
+  toJSON(message: AddImageMemberRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.projectId !== "") {
+      obj.projectId = message.projectId;
+    }
+    if (message.userId !== "") {
+      obj.userId = message.userId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AddImageMemberRequest>): AddImageMemberRequest {
+    return AddImageMemberRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AddImageMemberRequest>): AddImageMemberRequest {
+    const message = createBaseAddImageMemberRequest();
+    message.id = object.id ?? "";
+    message.projectId = object.projectId ?? "";
+    message.userId = object.userId ?? "";
+    return message;
+  },
+};
+
+function createBaseUpdateImageMemberRequest(): UpdateImageMemberRequest {
+  return { id: "", projectId: "", status: "" };
+}
+
+export const UpdateImageMemberRequest: MessageFns<UpdateImageMemberRequest> = {
+  encode(message: UpdateImageMemberRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.projectId !== "") {
+      writer.uint32(18).string(message.projectId);
+    }
+    if (message.status !== "") {
+      writer.uint32(26).string(message.status);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateImageMemberRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateImageMemberRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.projectId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.status = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateImageMemberRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      projectId: isSet(object.projectId)
+        ? globalThis.String(object.projectId)
+        : isSet(object.project_id)
+        ? globalThis.String(object.project_id)
+        : "",
+      status: isSet(object.status) ? globalThis.String(object.status) : "",
+    };
+  },
+
+  toJSON(message: UpdateImageMemberRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.projectId !== "") {
+      obj.projectId = message.projectId;
+    }
+    if (message.status !== "") {
+      obj.status = message.status;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateImageMemberRequest>): UpdateImageMemberRequest {
+    return UpdateImageMemberRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateImageMemberRequest>): UpdateImageMemberRequest {
+    const message = createBaseUpdateImageMemberRequest();
+    message.id = object.id ?? "";
+    message.projectId = object.projectId ?? "";
+    message.status = object.status ?? "";
+    return message;
+  },
+};
+
+function createBaseRemoveImageMemberRequest(): RemoveImageMemberRequest {
+  return { id: "", projectId: "" };
+}
+
+export const RemoveImageMemberRequest: MessageFns<RemoveImageMemberRequest> = {
+  encode(message: RemoveImageMemberRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.projectId !== "") {
+      writer.uint32(18).string(message.projectId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveImageMemberRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveImageMemberRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.projectId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemoveImageMemberRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      projectId: isSet(object.projectId)
+        ? globalThis.String(object.projectId)
+        : isSet(object.project_id)
+        ? globalThis.String(object.project_id)
+        : "",
+    };
+  },
+
+  toJSON(message: RemoveImageMemberRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.projectId !== "") {
+      obj.projectId = message.projectId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RemoveImageMemberRequest>): RemoveImageMemberRequest {
+    return RemoveImageMemberRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RemoveImageMemberRequest>): RemoveImageMemberRequest {
+    const message = createBaseRemoveImageMemberRequest();
+    message.id = object.id ?? "";
+    message.projectId = object.projectId ?? "";
+    return message;
+  },
+};
+
+function createBaseRemoveImageMemberResponse(): RemoveImageMemberResponse {
+  return { message: "" };
+}
+
+export const RemoveImageMemberResponse: MessageFns<RemoveImageMemberResponse> = {
+  encode(message: RemoveImageMemberResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.message !== "") {
+      writer.uint32(10).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveImageMemberResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveImageMemberResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemoveImageMemberResponse {
+    return { message: isSet(object.message) ? globalThis.String(object.message) : "" };
+  },
+
+  toJSON(message: RemoveImageMemberResponse): unknown {
+    const obj: any = {};
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RemoveImageMemberResponse>): RemoveImageMemberResponse {
+    return RemoveImageMemberResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RemoveImageMemberResponse>): RemoveImageMemberResponse {
+    const message = createBaseRemoveImageMemberResponse();
+    message.message = object.message ?? "";
+    return message;
+  },
+};
+
+function createBaseListImageSharesRequest(): ListImageSharesRequest {
+  return { projectId: "", status: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListImageSharesRequest: MessageFns<ListImageSharesRequest> = {
+  encode(message: ListImageSharesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.projectId !== "") {
+      writer.uint32(10).string(message.projectId);
+    }
+    if (message.status !== "") {
+      writer.uint32(18).string(message.status);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(24).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(34).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListImageSharesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListImageSharesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.projectId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.status = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListImageSharesRequest {
+    return {
+      projectId: isSet(object.projectId)
+        ? globalThis.String(object.projectId)
+        : isSet(object.project_id)
+        ? globalThis.String(object.project_id)
+        : "",
+      status: isSet(object.status) ? globalThis.String(object.status) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListImageSharesRequest): unknown {
+    const obj: any = {};
+    if (message.projectId !== "") {
+      obj.projectId = message.projectId;
+    }
+    if (message.status !== "") {
+      obj.status = message.status;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListImageSharesRequest>): ListImageSharesRequest {
+    return ListImageSharesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListImageSharesRequest>): ListImageSharesRequest {
+    const message = createBaseListImageSharesRequest();
+    message.projectId = object.projectId ?? "";
+    message.status = object.status ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListImageSharesResponse(): ListImageSharesResponse {
+  return { shares: [], nextPageToken: "" };
+}
+
+export const ListImageSharesResponse: MessageFns<ListImageSharesResponse> = {
+  encode(message: ListImageSharesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.shares) {
+      ImageShare.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListImageSharesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListImageSharesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.shares.push(ImageShare.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListImageSharesResponse {
+    return {
+      shares: globalThis.Array.isArray(object?.shares) ? object.shares.map((e: any) => ImageShare.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListImageSharesResponse): unknown {
+    const obj: any = {};
+    if (message.shares?.length) {
+      obj.shares = message.shares.map((e) => ImageShare.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListImageSharesResponse>): ListImageSharesResponse {
+    return ListImageSharesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListImageSharesResponse>): ListImageSharesResponse {
+    const message = createBaseListImageSharesResponse();
+    message.shares = object.shares?.map((e) => ImageShare.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
 /**
- * Images: made by upload, changed, shown, removed. Everyone sees public images and those of the own projects; a user changes
- * what lies in the user's own projects, an admin everything. What someone may not see does not exist (NOT_FOUND). Those
- * that servers can boot from are listed by OpenstackService's ListImages.
+ * Images: made by upload, changed, shown, shared, removed. Everyone sees public and community images, those of the own
+ * projects, and those that are shared with them; a user changes what lies in the user's own projects, an admin everything.
+ * What someone may not see does not exist (NOT_FOUND). Those that servers can boot from are listed by OpenstackService's
+ * ListImages.
  */
 export type ImagesServiceService = typeof ImagesServiceService;
 export const ImagesServiceService = {
@@ -1131,6 +1990,77 @@ export const ImagesServiceService = {
     responseSerialize: (value: DeleteImageResponse): Buffer => Buffer.from(DeleteImageResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DeleteImageResponse => DeleteImageResponse.decode(value),
   },
+  /**
+   * Lists the projects that an image is shared with, by id; someone it is shared with sees the own projects alone. An image
+   * that is not `shared` has none. Errors: NOT_FOUND.
+   */
+  listImageMembers: {
+    path: "/pucp.openstack.v1.ImagesService/ListImageMembers" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListImageMembersRequest): Buffer =>
+      Buffer.from(ListImageMembersRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListImageMembersRequest => ListImageMembersRequest.decode(value),
+    responseSerialize: (value: ListImageMembersResponse): Buffer =>
+      Buffer.from(ListImageMembersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListImageMembersResponse => ListImageMembersResponse.decode(value),
+  },
+  /**
+   * Offers an image, whose visibility must be `shared`, to another project. Whoever uses that project sees it by its id at
+   * once, and in lists when it is accepted. Errors: NOT_FOUND for an image of someone else, INVALID_ARGUMENT,
+   * ALREADY_EXISTS, FAILED_PRECONDITION if the image is not `shared`, or where all users have one project.
+   */
+  addImageMember: {
+    path: "/pucp.openstack.v1.ImagesService/AddImageMember" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AddImageMemberRequest): Buffer =>
+      Buffer.from(AddImageMemberRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AddImageMemberRequest => AddImageMemberRequest.decode(value),
+    responseSerialize: (value: ImageMember): Buffer => Buffer.from(ImageMember.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ImageMember => ImageMember.decode(value),
+  },
+  /** Accepts an image that is shared with a project of the caller's, or rejects it. Errors: NOT_FOUND, INVALID_ARGUMENT. */
+  updateImageMember: {
+    path: "/pucp.openstack.v1.ImagesService/UpdateImageMember" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UpdateImageMemberRequest): Buffer =>
+      Buffer.from(UpdateImageMemberRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UpdateImageMemberRequest => UpdateImageMemberRequest.decode(value),
+    responseSerialize: (value: ImageMember): Buffer => Buffer.from(ImageMember.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ImageMember => ImageMember.decode(value),
+  },
+  /**
+   * Shares an image with a project no longer; one that it is not shared with is no mistake. Servers made from it stay.
+   * Errors: NOT_FOUND for an image of someone else.
+   */
+  removeImageMember: {
+    path: "/pucp.openstack.v1.ImagesService/RemoveImageMember" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RemoveImageMemberRequest): Buffer =>
+      Buffer.from(RemoveImageMemberRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RemoveImageMemberRequest => RemoveImageMemberRequest.decode(value),
+    responseSerialize: (value: RemoveImageMemberResponse): Buffer =>
+      Buffer.from(RemoveImageMemberResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RemoveImageMemberResponse => RemoveImageMemberResponse.decode(value),
+  },
+  /**
+   * Lists the images that others share with the caller's projects, by name. UpdateImageMember accepts or rejects them.
+   * Errors: NOT_FOUND for a project of someone else, INVALID_ARGUMENT.
+   */
+  listImageShares: {
+    path: "/pucp.openstack.v1.ImagesService/ListImageShares" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListImageSharesRequest): Buffer =>
+      Buffer.from(ListImageSharesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListImageSharesRequest => ListImageSharesRequest.decode(value),
+    responseSerialize: (value: ListImageSharesResponse): Buffer =>
+      Buffer.from(ListImageSharesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListImageSharesResponse => ListImageSharesResponse.decode(value),
+  },
 } as const;
 
 export interface ImagesServiceServer extends UntypedServiceImplementation {
@@ -1159,6 +2089,29 @@ export interface ImagesServiceServer extends UntypedServiceImplementation {
    * ABORTED while the cloud's storage needs it.
    */
   deleteImage: handleUnaryCall<DeleteImageRequest, DeleteImageResponse>;
+  /**
+   * Lists the projects that an image is shared with, by id; someone it is shared with sees the own projects alone. An image
+   * that is not `shared` has none. Errors: NOT_FOUND.
+   */
+  listImageMembers: handleUnaryCall<ListImageMembersRequest, ListImageMembersResponse>;
+  /**
+   * Offers an image, whose visibility must be `shared`, to another project. Whoever uses that project sees it by its id at
+   * once, and in lists when it is accepted. Errors: NOT_FOUND for an image of someone else, INVALID_ARGUMENT,
+   * ALREADY_EXISTS, FAILED_PRECONDITION if the image is not `shared`, or where all users have one project.
+   */
+  addImageMember: handleUnaryCall<AddImageMemberRequest, ImageMember>;
+  /** Accepts an image that is shared with a project of the caller's, or rejects it. Errors: NOT_FOUND, INVALID_ARGUMENT. */
+  updateImageMember: handleUnaryCall<UpdateImageMemberRequest, ImageMember>;
+  /**
+   * Shares an image with a project no longer; one that it is not shared with is no mistake. Servers made from it stay.
+   * Errors: NOT_FOUND for an image of someone else.
+   */
+  removeImageMember: handleUnaryCall<RemoveImageMemberRequest, RemoveImageMemberResponse>;
+  /**
+   * Lists the images that others share with the caller's projects, by name. UpdateImageMember accepts or rejects them.
+   * Errors: NOT_FOUND for a project of someone else, INVALID_ARGUMENT.
+   */
+  listImageShares: handleUnaryCall<ListImageSharesRequest, ListImageSharesResponse>;
 }
 
 export interface ImagesServiceClient extends Client {
@@ -1233,6 +2186,99 @@ export interface ImagesServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: DeleteImageResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Lists the projects that an image is shared with, by id; someone it is shared with sees the own projects alone. An image
+   * that is not `shared` has none. Errors: NOT_FOUND.
+   */
+  listImageMembers(
+    request: ListImageMembersRequest,
+    callback: (error: ServiceError | null, response: ListImageMembersResponse) => void,
+  ): ClientUnaryCall;
+  listImageMembers(
+    request: ListImageMembersRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListImageMembersResponse) => void,
+  ): ClientUnaryCall;
+  listImageMembers(
+    request: ListImageMembersRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListImageMembersResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Offers an image, whose visibility must be `shared`, to another project. Whoever uses that project sees it by its id at
+   * once, and in lists when it is accepted. Errors: NOT_FOUND for an image of someone else, INVALID_ARGUMENT,
+   * ALREADY_EXISTS, FAILED_PRECONDITION if the image is not `shared`, or where all users have one project.
+   */
+  addImageMember(
+    request: AddImageMemberRequest,
+    callback: (error: ServiceError | null, response: ImageMember) => void,
+  ): ClientUnaryCall;
+  addImageMember(
+    request: AddImageMemberRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ImageMember) => void,
+  ): ClientUnaryCall;
+  addImageMember(
+    request: AddImageMemberRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ImageMember) => void,
+  ): ClientUnaryCall;
+  /** Accepts an image that is shared with a project of the caller's, or rejects it. Errors: NOT_FOUND, INVALID_ARGUMENT. */
+  updateImageMember(
+    request: UpdateImageMemberRequest,
+    callback: (error: ServiceError | null, response: ImageMember) => void,
+  ): ClientUnaryCall;
+  updateImageMember(
+    request: UpdateImageMemberRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ImageMember) => void,
+  ): ClientUnaryCall;
+  updateImageMember(
+    request: UpdateImageMemberRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ImageMember) => void,
+  ): ClientUnaryCall;
+  /**
+   * Shares an image with a project no longer; one that it is not shared with is no mistake. Servers made from it stay.
+   * Errors: NOT_FOUND for an image of someone else.
+   */
+  removeImageMember(
+    request: RemoveImageMemberRequest,
+    callback: (error: ServiceError | null, response: RemoveImageMemberResponse) => void,
+  ): ClientUnaryCall;
+  removeImageMember(
+    request: RemoveImageMemberRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RemoveImageMemberResponse) => void,
+  ): ClientUnaryCall;
+  removeImageMember(
+    request: RemoveImageMemberRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RemoveImageMemberResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Lists the images that others share with the caller's projects, by name. UpdateImageMember accepts or rejects them.
+   * Errors: NOT_FOUND for a project of someone else, INVALID_ARGUMENT.
+   */
+  listImageShares(
+    request: ListImageSharesRequest,
+    callback: (error: ServiceError | null, response: ListImageSharesResponse) => void,
+  ): ClientUnaryCall;
+  listImageShares(
+    request: ListImageSharesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListImageSharesResponse) => void,
+  ): ClientUnaryCall;
+  listImageShares(
+    request: ListImageSharesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListImageSharesResponse) => void,
   ): ClientUnaryCall;
 }
 
