@@ -9,7 +9,7 @@ import { badRequest, invalidInput, notAllowed } from './faults.ts';
 export type Attribute = {
   readonly type: 'text' | 'boolean' | 'integer' | 'uuid' | 'uuid or null' | 'uuids' | 'list' | 'any';
   /** When it may be given. 'never' is read-only. */
-  readonly on: 'create' | 'both' | 'never';
+  readonly on: 'create' | 'update' | 'both' | 'never';
   readonly isRequired?: boolean;
   /** Taken when a create does not name it; undefined leaves it out. */
   readonly initial?: unknown;
@@ -51,7 +51,7 @@ export function checkCreate({ singular, attributes }: Checked, input: unknown, c
         throw badRequest(`Failed to parse request. Required attribute '${name}' not specified`);
       }
       if (attribute.initial !== undefined) output[name] = attribute.initial;
-    } else if (attribute.on === 'never') {
+    } else if (attribute.on === 'never' || attribute.on === 'update') {
       throw badRequest(`Attribute '${name}' not allowed in POST`);
     } else {
       output[name] = convert(name, value, attribute);
@@ -76,7 +76,9 @@ export function checkUpdate({ singular, attributes }: Checked, input: unknown, c
   for (const [name, value] of Object.entries(input)) {
     const attribute = attributes[name];
     if (!attribute) continue;
-    if (attribute.on !== 'both') throw badRequest(`Cannot update read-only attribute ${name}`);
+    if (name === 'tenant_id' || name === 'project_id') projectOf(input, caller);
+    if (attribute.on !== 'both' && attribute.on !== 'update')
+      throw badRequest(`Cannot update read-only attribute ${name}`);
     output[name] = convert(name, value, attribute);
     if ((attribute.isAdminOnly || attribute.isAdminOnlyToChange) && !caller.isAdmin) {
       throw notAllowed(`(rule:update_${singular} and rule:update_${singular}:${name})`);

@@ -2,6 +2,8 @@
 
 import { Fault } from '../http.ts';
 
+const WITHOUT_STOP = ['Router', 'FloatingIP'];
+
 export const notFound = (className: string, id: unknown) =>
   className === 'SecurityGroup'
     ? new Fault(404, `Security group ${id} does not exist`, 'SecurityGroupNotFound')
@@ -9,7 +11,7 @@ export const notFound = (className: string, id: unknown) =>
       ? new Fault(404, `Security group rule ${id} does not exist`, 'SecurityGroupRuleNotFound')
       : new Fault(
           404,
-          `${words(className)} ${id} could not be found${className === 'Router' ? '' : '.'}`,
+          `${words(className)} ${id} could not be found${WITHOUT_STOP.includes(className) ? '' : '.'}`,
           `${className}NotFound`,
         );
 

@@ -3,16 +3,22 @@
 import { randomUUID } from 'node:crypto';
 import type { Caller } from '../caller.ts';
 import type { Cloud } from '../cloud.ts';
-import { Fault, isObject, type Json } from '../http.ts';
+import { Fault, type Json } from '../http.ts';
 import { randomMac } from '../ids.ts';
 import { allocate } from './allocation.ts';
 import { type Attributes, STANDARD } from './attributes.ts';
 import { badRequest, notFound } from './faults.ts';
 import { isNetworkVisible } from './networks.ts';
+import { pairsOf, refusePairsWithoutSecurity, refuseQos, refuseRouterAddress } from './port-check.ts';
 import { agentDelayMs, deletePort } from './port-life.ts';
 import { bump, isOwn, type Resource, standardRow } from './resource.ts';
 import type { PortRow } from './rows.ts';
 import { ensureDefaultGroup } from './security-groups.ts';
+
+const VNIC_TYPES = [
+  ...['normal', 'direct', 'macvtap', 'baremetal', 'direct-physical', 'virtio-forwarder', 'smart-nic', 'vdpa'],
+  ...['accelerator-direct', 'accelerator-direct-physical', 'remote-managed'],
+];
 
 const ATTRIBUTES: Attributes = {
   ...STANDARD,
@@ -23,13 +29,13 @@ const ATTRIBUTES: Attributes = {
   device_id: { type: 'text', on: 'both', initial: '' },
   device_owner: { type: 'text', on: 'both', initial: '' },
   security_groups: { type: 'uuids', on: 'both' },
-  allowed_address_pairs: { type: 'list', on: 'both', initial: [] },
+  allowed_address_pairs: { type: 'any', on: 'both', initial: [] },
   extra_dhcp_opts: { type: 'list', on: 'both', initial: [] },
   port_security_enabled: { type: 'boolean', on: 'both' },
   qos_policy_id: { type: 'uuid or null', on: 'both' },
   'binding:host_id': { type: 'any', on: 'both', isAdminOnly: true },
   'binding:profile': { type: 'any', on: 'both', isAdminOnly: true },
-  'binding:vnic_type': { type: 'text', on: 'both', initial: 'normal' },
+  'binding:vnic_type': { type: 'text', on: 'both', initial: 'normal', oneOf: VNIC_TYPES },
   'binding:vif_type': { type: 'any', on: 'never' },
   'binding:vif_details': { type: 'any', on: 'never' },
   qos_network_policy_id: { type: 'any', on: 'never' },
@@ -164,6 +170,7 @@ function create(cloud: Cloud, input: Json, caller: Caller): PortRow {
       'HTTPForbidden',
     );
   }
+  refuseQos(input);
   const projectId = String(input.project_id);
   const defaultGroup = ensureDefaultGroup(cloud, projectId);
   const owner = String(input.device_owner);
@@ -171,7 +178,7 @@ function create(cloud: Cloud, input: Json, caller: Caller): PortRow {
   const isSecure = !isNetworks && (input.port_security_enabled ?? network.port_security_enabled) === true;
   const mac = macOf(cloud, network.id, input.mac_address) ?? randomMac();
   const host = String(input['binding:host_id'] ?? '');
-  refusePairsWithoutSecurity(isSecure, input.allowed_address_pairs as unknown[]);
+  refusePairsWithoutSecurity(isSecure, input.allowed_address_pairs);
   const row: PortRow = {
     ...standardRow(input),
     id: randomUUID(),
@@ -203,7 +210,7 @@ function create(cloud: Cloud, input: Json, caller: Caller): PortRow {
 function macOf(cloud: Cloud, networkId: string, wish: unknown, except?: string): string | undefined {
   if (wish === undefined) return undefined;
   const mac = String(wish).toLowerCase();
-  if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac)) {
+  if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac) || mac === '00:00:00:00:00:00') {
     throw badRequest(`Invalid input for mac_address. Reason: '${String(wish)}' is not a valid MAC address.`);
   }
   if (
@@ -222,46 +229,21 @@ function groupsOf(
   caller?: Caller,
 ): readonly string[] | undefined {
   if (!Array.isArray(wish)) return undefined;
-  for (const id of wish as string[]) {
-    const group = cloud.groups.get(id);
-    if (!group || (caller && !isOwn(group, caller))) throw notFound('SecurityGroup', id);
-  }
   if (wish.length > 0 && !isSecure) {
     const message =
       'Port security must be enabled and port must have an IP address in order to use security groups.';
     throw new Fault(400, message, 'PortSecurityAndIPRequiredForSecurityGroups');
   }
+  for (const id of wish as string[]) {
+    const group = cloud.groups.get(id);
+    if (!group || (caller && !isOwn(group, caller))) throw notFound('SecurityGroup', id);
+  }
   return wish as string[];
 }
 
-function pairsOf(wish: unknown, mac: string) {
-  const seen = new Set<string>();
-  return (wish as unknown[]).map((pair) => {
-    if (!isObject(pair) || typeof pair.ip_address !== 'string') {
-      throw badRequest(
-        'Invalid input for allowed_address_pairs. Reason: AllowedAddressPair must contain ip_address.',
-      );
-    }
-    const text = `mac_address ${String(pair.mac_address ?? 'None')} ip_address ${pair.ip_address}`;
-    if (seen.has(text)) {
-      const message = `Request contains duplicate address pair: ${text}.`;
-      throw new Fault(400, message, 'DuplicateAddressPairInRequest');
-    }
-    seen.add(text);
-    return {
-      mac_address: typeof pair.mac_address === 'string' ? pair.mac_address : mac,
-      ip_address: pair.ip_address,
-    };
-  });
-}
-
-function refusePairsWithoutSecurity(isSecure: boolean, pairs: readonly unknown[]): void {
-  if (isSecure || pairs.length === 0) return;
-  const message = 'Port Security must be enabled in order to have allowed address pairs on a port.';
-  throw new Fault(409, message, 'AddressPairAndPortSecurityRequired');
-}
-
 function update(cloud: Cloud, row: PortRow, changes: Json): PortRow {
+  refuseRouterAddress(row, changes.fixed_ips);
+  refuseQos(changes);
   const isSecure = (changes.port_security_enabled as boolean | undefined) ?? row.port_security_enabled;
   const groups = groupsOf(cloud, changes.security_groups, isSecure);
   if (!isSecure && groups === undefined && row.security_groups.length > 0) {
@@ -269,7 +251,7 @@ function update(cloud: Cloud, row: PortRow, changes: Json): PortRow {
       'Port has security group associated. Cannot disable port security or IP address until security group is removed.';
     throw new Fault(409, message, 'PortSecurityPortHasSecurityGroup');
   }
-  const pairs = (changes.allowed_address_pairs as unknown[] | undefined) ?? row.allowed_address_pairs;
+  const pairs = changes.allowed_address_pairs ?? row.allowed_address_pairs;
   refusePairsWithoutSecurity(isSecure, pairs);
   const host = changes['binding:host_id'];
   const mac = macOf(cloud, row.network_id, changes.mac_address, row.id) ?? row.mac_address;
@@ -277,6 +259,8 @@ function update(cloud: Cloud, row: PortRow, changes: Json): PortRow {
     const message = `Unable to complete operation on port ${row.id}, port is already bound, port type: ovs, old_mac ${row.mac_address}, new_mac ${mac}.`;
     throw new Fault(409, message, 'PortBound');
   }
+  // Addresses that a port makes of its MAC address change with that.
+  const fixedIps = changes.fixed_ips ?? (mac === row.mac_address ? undefined : row.fixed_ips);
   const text = (name: 'name' | 'description' | 'device_id' | 'device_owner') =>
     typeof changes[name] === 'string' ? { [name]: changes[name] } : {};
   const updated = bump(cloud.ports, row, {
@@ -291,11 +275,11 @@ function update(cloud: Cloud, row: PortRow, changes: Json): PortRow {
     ...(changes.allowed_address_pairs
       ? { allowed_address_pairs: pairsOf(changes.allowed_address_pairs, mac) }
       : {}),
-    ...(changes.fixed_ips
+    ...(fixedIps
       ? {
           fixed_ips: allocate(cloud, {
             networkId: row.network_id,
-            fixedIps: changes.fixed_ips,
+            fixedIps,
             order: 'random',
             mac,
             deviceOwner: row.device_owner,

@@ -1,8 +1,8 @@
 // Neutron's quotas: /quotas and the check that every create passes.
 
 import type { Cloud } from '../cloud.ts';
-import { type Call, isObject, type Json, noContent, ok, type Route, route } from '../http.ts';
-import { badRequest, notAllowed, overQuota } from './faults.ts';
+import { type Call, Fault, isObject, type Json, noContent, ok, type Route, route } from '../http.ts';
+import { badRequest, invalidInput, notAllowed, overQuota } from './faults.ts';
 
 const DEFAULTS: Readonly<Record<string, number>> = {
   network: 100,
@@ -72,6 +72,9 @@ export function quotaRoutes(cloud: Cloud): Route[] {
       const quotas = projects.map((id) => ({ ...limitsOf(cloud, id), project_id: id, tenant_id: id }));
       return ok({ quotas });
     }),
+    ...['tenant', 'project'].map((name) =>
+      route('GET', `/quotas/${name}`, ({ caller }) => ok({ [name]: { [`${name}_id`]: caller.projectId } })),
+    ),
     route('GET', '/quotas/{project_id}', (call) => ok({ quota: limitsOf(cloud, readable(call)) })),
     route('GET', '/quotas/{project_id}/details', details),
     route('GET', '/quotas/{project_id}/default', (call) => {
@@ -87,7 +90,10 @@ export function quotaRoutes(cloud: Cloud): Route[] {
     }),
     route('DELETE', '/quotas/{project_id}', ({ caller, params }) => {
       if (!caller.isAdmin) throw notAllowed('rule:delete_quota');
-      cloud.quotas.remove(`network:${params.project_id}`);
+      if (!cloud.quotas.remove(`network:${params.project_id}`)) {
+        const message = `Quota for tenant ${params.project_id} could not be found.`;
+        throw new Fault(404, message, 'TenantQuotaNotFound');
+      }
       return noContent;
     }),
   ];
@@ -101,7 +107,7 @@ function checked(input: unknown): Record<string, number> {
     if (!(name in DEFAULTS)) throw badRequest(`Unrecognized attribute(s) '${name}'`);
     const number = Number(value);
     const refuse = (reason: string) => badRequest(`Invalid input for ${name}. Reason: ${reason}.`);
-    if (!Number.isInteger(number)) throw refuse(`'${String(value)}' is not an integer`);
+    if (!Number.isInteger(number)) throw invalidInput(`'${String(value)}' is not an integer.`);
     if (number < -1) throw refuse(`'${number}' is too small - must be at least '-1'`);
     changes[name] = number;
   }

@@ -45,6 +45,8 @@ export type Resource<T extends OwnedRow> = {
   show(row: T, caller: Caller): Json;
   /** A row's rendering in the reply to its create, where that differs. */
   showCreated?(row: T, caller: Caller): Json;
+  /** What many made at once must be together. */
+  checkMany?(inputs: readonly Json[]): void;
   create(input: Json, caller: Caller): T;
   update(row: T, changes: Json, caller: Caller): T;
   /** Deletes, or throws why it cannot be deleted. */
@@ -111,6 +113,7 @@ function createReply<T extends OwnedRow>(cloud: Cloud, resource: Resource<T>, { 
     throw badRequest(`Object '${singular}' contains invalid data`);
   const inputs = (Array.isArray(many) ? many : [one]).map((item) => checkCreate(resource, item, caller));
   if (inputs.length === 0) throw badRequest('Resources required');
+  resource.checkMany?.(inputs);
   reserve(
     cloud,
     resource.quota,
@@ -177,7 +180,8 @@ export function standardRow(input: Json) {
   };
 }
 
-const MAX_TAGS = 50;
+/** Neutron sets no limit; the sandbox must. */
+const MAX_TAGS = 1000;
 
 export function tagRoutes<T extends TaggedRow>(resource: Resource<T>): Route[] {
   const path = `${resource.path}/{id}/tags`;
@@ -187,12 +191,20 @@ export function tagRoutes<T extends TaggedRow>(resource: Resource<T>): Route[] {
       if (typeof tag !== 'string') throw invalidInput(`'${tag}' is not a valid string.`);
       if (tag.length > 255) throw invalidInput(`'${tag}' exceeds maximum length of 255.`);
     }
-    const unique = [...new Set(tags)].sort();
+    const twice = tags.find((tag, index) => tags.indexOf(tag) !== index);
+    if (twice !== undefined) throw invalidInput(`Duplicate items in the list: '${twice}'.`);
+    const unique = [...tags].sort();
     bump(resource.table, row, { tags: unique } as unknown as Partial<T>);
     return unique;
   };
+  const seen = (call: Call) => {
+    const row = resource.table.get(call.params.id);
+    if (row && resource.isVisible(row, call.caller)) return row;
+    const message = `Resource ${resource.plural} ${call.params.id} could not be found.`;
+    throw new Fault(404, message, 'TagResourceNotFound');
+  };
   const owned = (call: Call) => {
-    const row = mustSee(resource, call);
+    const row = seen(call);
     requireOwner(row, call.caller, `update_${resource.singular}_tags`);
     return row;
   };
@@ -202,7 +214,7 @@ export function tagRoutes<T extends TaggedRow>(resource: Resource<T>): Route[] {
     return tag;
   };
   return [
-    route('GET', path, (call) => ok({ tags: mustSee(resource, call).tags })),
+    route('GET', path, (call) => ok({ tags: seen(call).tags })),
     route('PUT', path, (call) => {
       const row = owned(call);
       const { tags } = isObject(call.body) ? call.body : {};
@@ -215,12 +227,13 @@ export function tagRoutes<T extends TaggedRow>(resource: Resource<T>): Route[] {
       return noContent;
     }),
     route('GET', `${path}/{tag}`, (call) => {
-      mustTag(mustSee(resource, call), call.params.tag);
+      mustTag(seen(call), call.params.tag);
       return noContent;
     }),
     route('PUT', `${path}/{tag}`, (call) => {
       const row = owned(call);
-      set(row, [...row.tags, call.params.tag ?? '']);
+      const { tag = '' } = call.params;
+      if (!row.tags.includes(tag)) set(row, [...row.tags, tag]);
       return created(null);
     }),
     route('DELETE', `${path}/{tag}`, (call) => {

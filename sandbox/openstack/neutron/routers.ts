@@ -7,7 +7,7 @@ import { type Call, Fault, isObject, type Json, ok, type Route, route } from '..
 import { isUuid, pythonText } from '../ids.ts';
 import { contains, overlaps, parseCidr } from './addresses.ts';
 import { type Attributes, STANDARD } from './attributes.ts';
-import { notAllowed, notFound } from './faults.ts';
+import { badRequest, notAllowed, notFound } from './faults.ts';
 import { isNetworkVisible } from './networks.ts';
 import { agentDelayMs, deletePort, makePort, NETWORK_NODE } from './port-life.ts';
 import { bump, isOwn, mustSee, type Resource, standardRow } from './resource.ts';
@@ -17,7 +17,7 @@ const ATTRIBUTES: Attributes = {
   ...STANDARD,
   admin_state_up: { type: 'boolean', on: 'both', initial: true },
   external_gateway_info: { type: 'any', on: 'both' },
-  routes: { type: 'list', on: 'both' },
+  routes: { type: 'list', on: 'update' },
   availability_zone_hints: { type: 'list', on: 'create', initial: [] },
   distributed: { type: 'boolean', on: 'both', isAdminOnly: true },
   ha: { type: 'boolean', on: 'both', isAdminOnly: true },
@@ -101,6 +101,9 @@ function show(cloud: Cloud, row: RouterRow, caller: Caller): Json {
 }
 
 function create(cloud: Cloud, input: Json, caller: Caller): RouterRow {
+  const zone = (input.availability_zone_hints as unknown[]).find((name) => name !== 'nova');
+  if (zone !== undefined) throw notFound('AvailabilityZone', zone);
+  if (typeof input.flavor_id === 'string') throw notFound('Flavor', input.flavor_id);
   const row: RouterRow = {
     ...standardRow(input),
     id: randomUUID(),
@@ -126,6 +129,11 @@ function create(cloud: Cloud, input: Json, caller: Caller): RouterRow {
 type Gateway = { readonly networkId: string; readonly fixedIps: unknown; readonly snat: boolean };
 
 function gatewayOf(cloud: Cloud, info: unknown, caller: Caller): Gateway | undefined {
+  if (info !== undefined && info !== null && !isObject(info)) {
+    throw badRequest(
+      `Invalid input for external_gateway_info. Reason: '${String(info)}' is not a dictionary.`,
+    );
+  }
   if (!isObject(info) || info.network_id === undefined || info.network_id === null) return undefined;
   const network = cloud.networks.get(String(info.network_id));
   if (!network || !isNetworkVisible(network, caller)) throw notFound('Network', info.network_id);

@@ -7,7 +7,7 @@ import { Fault, type Json } from '../http.ts';
 import { nowSeconds, pythonText } from '../ids.ts';
 import { cidrText, parseCidr } from './addresses.ts';
 import { type Attributes, STANDARD } from './attributes.ts';
-import { badRequest, notFound } from './faults.ts';
+import { notFound } from './faults.ts';
 import { isOwn, type Resource } from './resource.ts';
 import type { GroupRow, RuleRow } from './rows.ts';
 
@@ -38,7 +38,7 @@ const ATTRIBUTES: Attributes = {
   ...WITHOUT_NAME,
   security_group_id: { type: 'uuid', on: 'create', isRequired: true },
   direction: { type: 'text', on: 'create', isRequired: true, oneOf: ['ingress', 'egress'] },
-  ethertype: { type: 'text', on: 'create', initial: 'IPv4', oneOf: ['IPv4', 'IPv6'] },
+  ethertype: { type: 'text', on: 'create', initial: 'IPv4' },
   protocol: { type: 'any', on: 'create', initial: null },
   port_range_min: { type: 'any', on: 'create', initial: null },
   port_range_max: { type: 'any', on: 'create', initial: null },
@@ -66,10 +66,22 @@ export function securityGroupRules(cloud: Cloud): Resource<RuleRow> {
       return caller.isAdmin ? cloud.rules.all() : cloud.rules.by('project_id', caller.projectId);
     },
     show,
+    checkMany,
     create: (input, caller) => create(cloud, input, caller),
     update: (row) => row,
     remove: (row) => void cloud.rules.remove(row.id),
   };
+}
+
+/** Rules made at once belong to one group and differ. */
+function checkMany(inputs: readonly Json[]): void {
+  if (new Set(inputs.map((input) => input.security_group_id)).size > 1) {
+    const message = 'Only allowed to update rules for one security profile at a time';
+    throw new Fault(400, message, 'SecurityGroupNotSingleGroupRules');
+  }
+  if (new Set(inputs.map((input) => JSON.stringify(input))).size < inputs.length) {
+    throw new Fault(409, 'Duplicate Security Group Rule in POST.', 'DuplicateSecurityGroupRuleInPost');
+  }
 }
 
 function show(row: RuleRow): Json {
@@ -107,18 +119,24 @@ function normalized(prefix: string | null): string | null {
 function create(cloud: Cloud, input: Json, caller: Caller): RuleRow {
   const group = cloud.groups.get(String(input.security_group_id));
   if (!group || !isOwn(group, caller)) throw notFound('SecurityGroup', input.security_group_id);
+  const ethertype = ethertypeOf(String(input.ethertype));
   const protocol = protocolOf(input.protocol);
   const isIcmp = protocol !== null && ICMP.includes(protocol);
   const isForSix = protocol !== null && ['icmpv6', 'ipv6-icmp'].includes(protocol);
-  if (isForSix && input.ethertype === 'IPv4') {
+  if (isForSix && ethertype === 'IPv4') {
     const message = `Invalid ethertype IPv4 for protocol ${protocol}.`;
     throw new Fault(400, message, 'SecurityGroupEthertypeConflictWithProtocol');
   }
   const [least, most] = [portOf(input.port_range_min), portOf(input.port_range_max)];
   if (isIcmp) checkIcmp(least, most);
   else checkPorts(protocol, least, most);
-  const prefix = prefixOf(input.remote_ip_prefix, String(input.ethertype));
+  const prefix = prefixOf(input.remote_ip_prefix, ethertype);
   const remoteGroupId = input.remote_group_id as string | null;
+  const addressGroupId = input.remote_address_group_id as string | null;
+  if (addressGroupId !== null) {
+    const message = `Address group ${addressGroupId} could not be found.`;
+    throw new Fault(404, message, 'AddressGroupNotFound');
+  }
   if (prefix !== null && remoteGroupId !== null) {
     const message =
       'Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.';
@@ -129,8 +147,8 @@ function create(cloud: Cloud, input: Json, caller: Caller): RuleRow {
   const wish: NewRule = {
     group,
     direction: String(input.direction),
-    ethertype: String(input.ethertype),
-    protocol: protocol === 'icmp' && input.ethertype === 'IPv6' ? 'ipv6-icmp' : protocol,
+    ethertype,
+    protocol: protocol === 'icmp' && ethertype === 'IPv6' ? 'ipv6-icmp' : protocol,
     least,
     most,
     prefix,
@@ -145,8 +163,15 @@ function create(cloud: Cloud, input: Json, caller: Caller): RuleRow {
   return addRule(cloud, wish);
 }
 
+function ethertypeOf(text: string): string {
+  const known = ['IPv4', 'IPv6'].find((name) => name.toLowerCase() === text.toLowerCase());
+  if (known) return known;
+  const message = `Security group rule for ethertype '${text}' not supported. Allowed values are ['IPv4', 'IPv6'].`;
+  throw new Fault(400, message, 'SecurityGroupRuleInvalidEtherType');
+}
+
 function protocolOf(value: unknown): string | null {
-  if (value === null || value === '' || value === 'any') return null;
+  if (value === null) return null;
   const text = String(value).toLowerCase();
   const isNumber = /^\d+$/.test(text) && Number(text) <= 255;
   if (isNumber || PROTOCOLS.includes(text)) return text;
@@ -187,7 +212,15 @@ function checkPorts(protocol: string | null, least: number | null, most: number 
     const message = 'Must also specify protocol if port range is given.';
     throw new Fault(400, message, 'SecurityGroupProtocolRequiredWithPorts');
   }
-  if (WITH_PORTS.includes(protocol) && (least === null || most === null || least > most)) {
+  if (!WITH_PORTS.includes(protocol)) {
+    const number = NUMBER_OF[protocol] ?? protocol;
+    const message = `Ports cannot be specified for protocol ${number}. Ports are only supported for DCCP, SCTP, TCP, UDP, UDPLITE.`;
+    throw new Fault(400, message, 'SecurityGroupInvalidProtocolForPort');
+  }
+  if (least === 0 || most === 0) {
+    throw new Fault(400, 'Invalid value for port 0', 'SecurityGroupInvalidPortValue');
+  }
+  if (least === null || most === null || least > most) {
     const message = 'For TCP/UDP protocols, port_range_min must be <= port_range_max';
     throw new Fault(400, message, 'SecurityGroupInvalidPortRange');
   }
@@ -199,10 +232,7 @@ function prefixOf(value: unknown, ethertype: string): string | null {
     ? String(value)
     : `${String(value)}/${ethertype === 'IPv4' ? 32 : 128}`;
   const cidr = parseCidr(text);
-  if (!cidr)
-    throw badRequest(
-      `Invalid input for remote_ip_prefix. Reason: '${String(value)}' is not a valid IP subnet.`,
-    );
+  if (!cidr) throw new Fault(400, `Invalid CIDR ${String(value)} given as IP prefix.`, 'InvalidCIDR');
   if (cidr.version !== (ethertype === 'IPv4' ? 4 : 6)) {
     const message = `Conflicting value ethertype ${ethertype} for CIDR ${String(value)}`;
     throw new Fault(400, message, 'SecurityGroupRuleParameterConflict');
@@ -228,23 +258,34 @@ function isSame(row: RuleRow, wish: NewRule): boolean {
     row.direction === wish.direction &&
     row.ethertype === wish.ethertype &&
     nameOf(row.protocol, row.ethertype) === nameOf(wish.protocol, wish.ethertype) &&
-    row.port_range_min === (wish.least ?? null) &&
-    row.port_range_max === (wish.most ?? null) &&
-    rangeOf(row.remote_ip_prefix) === rangeOf(wish.prefix) &&
+    portsOf(row.port_range_min, row.port_range_max) === portsOf(wish.least, wish.most) &&
+    prefixText(row.remote_ip_prefix) === prefixText(wish.prefix) &&
     row.remote_group_id === (wish.remoteGroupId ?? null)
   );
 }
 
-const NUMBERS: Readonly<Record<string, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'ipv6-icmp' };
+/** All ports are none in particular. */
+function portsOf(least: number | null | undefined, most: number | null | undefined): string {
+  const isAll = least === 1 && most === 65_535;
+  return isAll || (least == null && most == null) ? '' : `${least}-${most}`;
+}
+
+/** IANA's protocol numbers. */
+const NUMBER_OF: Readonly<Record<string, number>> = {
+  ...{ hopopt: 0, icmp: 1, igmp: 2, ip: 0, ipip: 4, tcp: 6, egp: 8, udp: 17, dccp: 33, 'ipv6-encap': 41 },
+  ...{ 'ipv6-route': 43, 'ipv6-frag': 44, rsvp: 46, gre: 47, esp: 50, ah: 51, 'ipv6-icmp': 58 },
+  ...{ 'ipv6-nonxt': 59, 'ipv6-opts': 60, ospf: 89, vrrp: 112, pgm: 113, sctp: 132, udplite: 136 },
+};
+const NAMES = new Map(Object.entries(NUMBER_OF).map(([name, number]) => [String(number), name]));
 
 function nameOf(protocol: string | null | undefined, ethertype: string): string {
-  const name = NUMBERS[protocol ?? ''] ?? protocol ?? '';
+  const name = NAMES.get(protocol ?? '') ?? protocol ?? '';
   return name === 'icmpv6' || (name === 'icmp' && ethertype === 'IPv6') ? 'ipv6-icmp' : name;
 }
 
-function rangeOf(prefix: string | null | undefined): string {
-  const text = normalized(prefix ?? null) ?? '';
-  return ['0.0.0.0/0', '::/0'].includes(text) ? '' : text;
+/** Anywhere is no prefix; otherwise prefixes are compared as they were written. */
+function prefixText(prefix: string | null | undefined): string {
+  return prefix == null || prefix.endsWith('/0') ? '' : prefix;
 }
 
 export function addRule(cloud: Cloud, wish: NewRule): RuleRow {

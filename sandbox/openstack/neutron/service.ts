@@ -16,6 +16,9 @@ import { securityGroupRules } from './security-group-rules.ts';
 import { securityGroups } from './security-groups.ts';
 import { subnets } from './subnets.ts';
 
+/** WebOb's explanation of whatever has none of its own. */
+const MALFORMED =
+  'The server could not comply with the request since it is either malformed or otherwise incorrect.';
 const PREFIX = '/networking/v2.0';
 
 export function neutronService(cloud: Cloud): Service {
@@ -37,7 +40,10 @@ export function neutronService(cloud: Cloud): Service {
               NeutronError: { type: fault.type || 'HTTPBadRequest', message: fault.message, detail: '' },
             },
           },
-    noRoute: () => new Fault(404, 'The resource could not be found.', 'HTTPNotFound'),
+    noRoute: (_method, _path, isOtherMethod) =>
+      isOtherMethod
+        ? new Fault(405, MALFORMED, 'HTTPMethodNotAllowed')
+        : new Fault(404, 'The resource could not be found.', 'HTTPNotFound'),
     badJson: () => badRequest('Body contains invalid data'),
     headers: (requestId) => ({ 'x-openstack-request-id': requestId }),
     localPath: (path) => path.replace(/\.json$/, ''),

@@ -11,10 +11,14 @@ type Pool = { readonly start: string; readonly end: string };
 
 /** The pools that were asked for, checked, or everything around the gateway. */
 export function poolsOf(wish: unknown, cidr: Cidr, gateway: string | null): Pool[] {
-  if (wish === null) {
-    throw badRequest("Invalid input for allocation_pools. Reason: Invalid data format for IP pool: 'None'.");
+  if (wish === undefined) return poolsAround(gateway, cidr);
+  if (!Array.isArray(wish)) {
+    const text = typeof wish === 'string' ? wish : pythonText(wish);
+    throw badRequest(
+      `Invalid input for allocation_pools. Reason: Invalid data format for IP pool: '${text}'.`,
+    );
   }
-  if (!Array.isArray(wish) || wish.length === 0) return poolsAround(gateway, cidr);
+  if (wish.length === 0) return poolsAround(gateway, cidr);
   const pools = wish.map(checkedPool);
   const { first, last } = hostRange(cidr);
   for (const { start, end } of pools) {

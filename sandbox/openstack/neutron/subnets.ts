@@ -27,7 +27,7 @@ const ATTRIBUTES: Attributes = {
   subnetpool_id: { type: 'any', on: 'create' },
   gateway_ip: { type: 'any', on: 'both' },
   enable_dhcp: { type: 'boolean', on: 'both', initial: true },
-  allocation_pools: { type: 'list', on: 'both' },
+  allocation_pools: { type: 'any', on: 'both' },
   dns_nameservers: { type: 'list', on: 'both', initial: [] },
   host_routes: { type: 'list', on: 'both', initial: [] },
   ipv6_ra_mode: { type: 'any', on: 'create', initial: null, oneOf: IPV6_MODES },
@@ -229,6 +229,7 @@ function update(cloud: Cloud, row: SubnetRow, changes: Json): SubnetRow {
     throw invalidInput('Cannot disable enable_dhcp with ipv6 attributes set.');
   }
   const gateway = changes.gateway_ip === undefined ? row.gateway_ip : gatewayOf(changes.gateway_ip, cidr);
+  if (gateway !== null && gateway !== row.gateway_ip) refuseIfGatewayUsed(cloud, row);
   const updated = bump(cloud.subnets, row, {
     ...(changes as Partial<SubnetRow>),
     gateway_ip: gateway,
@@ -240,6 +241,17 @@ function update(cloud: Cloud, row: SubnetRow, changes: Json): SubnetRow {
   });
   if (changes.enable_dhcp !== undefined) scheduleDhcp(cloud, row.network_id);
   return updated;
+}
+
+/** The gateway that a router answers at stays. */
+function refuseIfGatewayUsed(cloud: Cloud, row: SubnetRow): void {
+  const holder = cloud.ports
+    .by('network_id', row.network_id)
+    .filter((port) => choosesOwnAddress(port.device_owner))
+    .find((port) => port.fixed_ips.some((ip) => ip.subnet_id === row.id && ip.ip_address === row.gateway_ip));
+  if (!holder) return;
+  const message = `Current gateway ip ${row.gateway_ip} already in use by port ${holder.id}. Unable to update.`;
+  throw new Fault(409, message, 'GatewayIpInUse');
 }
 
 function remove(cloud: Cloud, row: SubnetRow): void {
