@@ -93,6 +93,7 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   '/pucp.openstack.v1.NetworkingService/GetPort': 'ACCESS_READ',
   '/pucp.openstack.v1.NetworkingService/GetRouter': 'ACCESS_READ',
   '/pucp.openstack.v1.NetworkingService/GetSecurityGroup': 'ACCESS_READ',
+  '/pucp.openstack.v1.NetworkingService/GetSecurityGroupRule': 'ACCESS_READ',
   '/pucp.openstack.v1.NetworkingService/GetSubnet': 'ACCESS_READ',
   '/pucp.openstack.v1.NetworkingService/ListFloatingIps': 'ACCESS_READ',
   '/pucp.openstack.v1.NetworkingService/ListPorts': 'ACCESS_READ',

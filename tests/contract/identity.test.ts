@@ -421,9 +421,11 @@ test('what a project uses of its limits is told', async () => {
 
   const none = await failureOf(identity.getQuotaUsage({ projectId: '' }, owner.options));
   assert.equal(none.reason, 'PROJECT_NOT_FOUND');
+  assert.match(none.message, /no project yet: it is made with the first thing/);
   const lan = { networkName: contract.name('lan'), cidr: '10.5.0.0/24', enableDhcp: false };
   await client.createNetwork(CreateNetworkRequest.fromPartial(lan), owner.options);
-  const { network } = await identity.getQuotaUsage({ projectId: '' }, owner.options);
+  const { compute, network } = await identity.getQuotaUsage({ projectId: '' }, owner.options);
+  assert.deepEqual(compute.floating_ips, network.floatingip);
   assert.deepEqual(
     ['network', 'subnet', 'port', 'router', 'floatingip', 'security_group'].map(
       (name) => network[name]?.inUse,

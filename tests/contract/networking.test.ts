@@ -207,7 +207,10 @@ test('every mistake in a subnet is told', async () => {
   const overlap = await failureOf(
     networking.createSubnet(subnet({ networkId, cidr: '10.60.0.0/25' }), user.options),
   );
-  assert.equal(overlap.code, 'INVALID_ARGUMENT', overlap.message);
+  assert.deepEqual(fieldsOf(overlap), ['cidr']);
+  assert.match(overlap.message, /overlaps with what the network has already: 10\.60\.0\.0\/24/);
+  const nowhere = await failureOf(networking.createSubnet(subnet({ cidr: '10.60.0.0/25' }), user.options));
+  assert.deepEqual(fieldsOf(nowhere), ['network_id']);
 });
 
 test('a subnet that ports have addresses of stays, and goes when they have gone', async () => {

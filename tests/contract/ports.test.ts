@@ -39,13 +39,22 @@ test('an admin changes a port’s MAC address, its owner is told what to do inst
   const { options } = owner;
   const { networkId } = place;
   const make = () => networking.createPort(CreatePortRequest.fromPartial({ networkId }), options);
+  const slaac = { networkId, cidr: 'fd00:a::/64', ipv6Mode: 'slaac' };
+  await networking.createSubnet(CreateSubnetRequest.fromPartial(slaac), options);
   const [port, other] = [await make(), await make()];
   const wish = 'FA:16:3E:AA:CC:01';
   const refused = await failureOf(changeMac(port.id, wish, owner));
   assert.deepEqual(fieldsOf(refused), ['mac_address']);
   assert.match(refused.message, /only admins change it: make a new port/);
   assert.equal((await changeMac(port.id, port.macAddress.toUpperCase(), owner)).macAddress, port.macAddress);
-  assert.equal((await changeMac(port.id, wish, admin)).macAddress, wish.toLowerCase());
+  const changed = await changeMac(port.id, wish, admin);
+  assert.equal(changed.macAddress, wish.toLowerCase());
+  const [four, six] = changed.fixedIps.map((ip) => ip.ipAddress).toSorted();
+  assert.deepEqual(
+    [four, six],
+    [port.fixedIps[0]?.ipAddress, 'fd00:a::f816:3eff:feaa:cc01'],
+    'SLAAC follows it',
+  );
   const taken = await failureOf(changeMac(other.id, wish, admin));
   assert.deepEqual([taken.code, taken.reason], ['ALREADY_EXISTS', 'ADDRESS_IN_USE']);
   assert.deepEqual(fieldsOf(await failureOf(changeMac(port.id, '01:00:5e:00:00:01', admin))), [

@@ -84,6 +84,12 @@ test('a router is made, connected, disconnected and removed, and says what holds
   });
   const changed = await networking.updateRouter(change, options);
   assert.deepEqual([changed.name, changed.adminStateUp, changed.routes], [`${name}-2`, false, [route]]);
+  const far = { destination: '10.98.0.0/16', nexthop: '10.200.0.1' };
+  const unreached = await failureOf(
+    networking.updateRouter(UpdateRouterRequest.fromPartial({ id, routes: [far] }), options),
+  );
+  assert.deepEqual(fieldsOf(unreached), ['routes']);
+  assert.match(unreached.message, /connected to, which it is with: .*10\.60\.0\.1 in subnet/);
   const needed = await failureOf(networking.removeRouterInterface(bySubnet, options));
   assert.deepEqual([needed.code, needed.reason], ['ABORTED', 'ROUTER_INTERFACE_IN_USE']);
   assert.match(needed.message, /routes/);

@@ -118,6 +118,7 @@ test('rules are listed by group, direction and protocol, in pages', async () => 
       .sort(),
   );
   const [one] = ids;
+  assert.equal((await networking.getSecurityGroupRule({ id: one ?? '' }, options)).id, one);
   await networking.deleteSecurityGroupRule({ id: one ?? '' }, options);
   const gone = await failureOf(networking.deleteSecurityGroupRule({ id: one ?? '' }, options));
   assert.equal(gone.reason, 'SECURITY_GROUP_RULE_NOT_FOUND');

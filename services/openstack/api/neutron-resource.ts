@@ -115,5 +115,7 @@ function toQuery({ tags, ...filter }: CommonFilter): Query {
 }
 
 function named(resource: object): string {
-  return 'name' in resource && typeof resource.name === 'string' ? ` "${resource.name}"` : '';
+  return 'name' in resource && typeof resource.name === 'string' && resource.name !== ''
+    ? ` "${resource.name}"`
+    : '';
 }

@@ -1,6 +1,6 @@
 // What a project uses of its limits, and setting these for all three services in one call.
 
-import { type FieldViolation, invalid, notFound } from '#common/errors.ts';
+import { Failure, type FieldViolation, invalid } from '#common/errors.ts';
 import type { Context, Handlers } from '#common/rpc-server.ts';
 import type { QuotaUsage } from '#proto/pucp/openstack/v1/identity.ts';
 import type { IdentityServiceServer, SetQuotasRequest } from '#proto/pucp/openstack/v1/identity_service.ts';
@@ -45,7 +45,12 @@ export function quotaChangeHandlers({ cloud, catalog, tenancy }: Deps): QuotaHan
       const within = callContext(context);
       const id = await projectOf(request.projectId, context);
       const { compute, network, volume } = usesOf(await catalog.quotaUses(id, within));
-      return { compute: usageView(compute), network: usageView(network), volume: usageView(volume ?? {}) };
+      return {
+        // Nova says of Neutron's limits that they are unlimited and unused.
+        compute: usageView({ ...compute, ...aliases(network) }),
+        network: usageView(network),
+        volume: usageView(volume ?? {}),
+      };
     },
   };
 
@@ -55,7 +60,10 @@ export function quotaChangeHandlers({ cloud, catalog, tenancy }: Deps): QuotaHan
     const within = callContext(context);
     if (idOrName !== '') return (await tenancy.find(caller, idOrName, within)).id;
     const place = await tenancy.findPlace(caller, within);
-    if (!place) throw notFound('project', caller.username);
+    if (!place) {
+      const message = 'You have no project yet: it is made with the first thing that you make';
+      throw new Failure({ code: 'NOT_FOUND', reason: 'PROJECT_NOT_FOUND', message });
+    }
     return place.projectId;
   }
 }

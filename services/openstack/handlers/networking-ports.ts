@@ -15,7 +15,7 @@ import { callContext, type Deps } from './deps.ts';
 import { createGroupNames } from './networking-group-names.ts';
 import { byName, byStatus, byTime, orderedPage } from './networking-order.ts';
 import { checkNewPort, checkPortChange } from './networking-port-check.ts';
-import { only, type Reach } from './networking-reach.ts';
+import { needNetwork, only, type Reach } from './networking-reach.ts';
 import { describe, descriptionOf, isGiven, textChanges } from './networking-text.ts';
 
 type PortHandlers = Pick<
@@ -60,6 +60,7 @@ export function portHandlers(deps: Deps, reach: Reach): PortHandlers {
     async createPort(request, context) {
       const { caller } = context;
       const within = callContext(context);
+      needNetwork(request.networkId);
       const network = await reach.visibleNetwork(request.networkId, context);
       const isOwn = await tenancyHas(network.id, context);
       const wanted = request.projectId === '' && isOwn ? network.project_id : request.projectId;

@@ -1,7 +1,7 @@
 // Neutron's things by id and in lists, as far as the caller may know of them. Where one project is everybody's, a thing
 // without a mark, such as a port that Nova made, is its network's owner's.
 
-import { Failure, notFound } from '#common/errors.ts';
+import { Failure, invalid, notFound } from '#common/errors.ts';
 import type { Context } from '#common/rpc-server.ts';
 import type { Neutron } from '../api/neutron.ts';
 import type {
@@ -131,6 +131,12 @@ export function createReach({ cloud, tenancy, config }: Deps): Reach {
 
 function isNotFound(error: unknown): boolean {
   return error instanceof Failure && error.code === 'NOT_FOUND';
+}
+
+/** INVALID_ARGUMENT for a request that does not say on which network. */
+export function needNetwork(networkId: string): void {
+  if (networkId === '')
+    throw invalid([{ field: 'network_id', message: 'is missing: give the id of a network' }]);
 }
 
 /** A filter of Neutron's; nothing where the request leaves the field empty. */

@@ -100,7 +100,11 @@ export function routerHandlers(deps: Deps, reach: Reach): RouterHandlers {
       };
       if (Object.keys(changes).length === 0) return await viewOne(router, context);
       const neutron = await reach.clientFor(router.project_id, context);
-      return await viewOne(await neutron.routers.change(router.id, changes, callContext(context)), context);
+      const changing = neutron.routers.change(router.id, changes, callContext(context));
+      return await viewOne(
+        await changing.catch((error: unknown) => unreached(error, router, context)),
+        context,
+      );
     },
 
     async deleteRouter({ id }, context) {
@@ -114,6 +118,15 @@ export function routerHandlers(deps: Deps, reach: Reach): RouterHandlers {
       return { message: 'Router deleted successfully' };
     },
   };
+
+  /** Neutron refuses routes by addresses that are not on the router's subnets. */
+  async function unreached(error: unknown, router: NeutronRouter, context: Context): Promise<never> {
+    if (!(error instanceof Failure) || !/nexthop is not connected/.test(error.message)) throw error;
+    const shown = await viewOne(router, context);
+    const own = shown.interfaces.map((foot) => `${foot.ipAddress} in subnet ${foot.subnetId}`).join(', ');
+    const message = `each nexthop must be an address of a subnet that the router is connected to, which it is with: ${own || 'none'}`;
+    throw invalid([{ field: 'routes', message }]);
+  }
 
   async function viewOne(router: NeutronRouter, context: Context): Promise<Router> {
     const [shown] = await view([router], context);

@@ -19,6 +19,7 @@ import { checkRule, type RuleBody, ruleBody, ruleKey } from './networking-rule-c
 type RuleHandlers = Pick<
   Handlers<NetworkingServiceServer>,
   | 'listSecurityGroupRules'
+  | 'getSecurityGroupRule'
   | 'createSecurityGroupRules'
   | 'updateSecurityGroupRule'
   | 'deleteSecurityGroupRule'
@@ -52,6 +53,10 @@ export function ruleHandlers(deps: Deps, reach: Reach): RuleHandlers {
         protocol: ({ protocol }) => protocol ?? '',
       });
       return { rules: items.map(ruleView), nextPageToken };
+    },
+
+    async getSecurityGroupRule({ id }, context) {
+      return ruleView((await reach.rule(id, context)).rule);
     },
 
     async createSecurityGroupRules(request, context) {

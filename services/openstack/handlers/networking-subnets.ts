@@ -13,7 +13,7 @@ import { callContext, type Deps } from './deps.ts';
 import { checkCidr, checkIpv6Mode } from './network-check.ts';
 import { subnetView } from './network-view.ts';
 import { byName, byTime, orderedPage } from './networking-order.ts';
-import { only, type Reach } from './networking-reach.ts';
+import { needNetwork, only, type Reach } from './networking-reach.ts';
 import { newSubnet } from './networking-subnet-body.ts';
 import { checkSubnet } from './networking-subnet-check.ts';
 import {
@@ -59,12 +59,13 @@ export function subnetHandlers({ cloud, config }: Deps, reach: Reach): SubnetHan
     },
 
     async createSubnet(request, context) {
+      needNetwork(request.networkId);
       const network = await reach.network(request.networkId, context);
       const violations = [...checkNew(request)];
       if (violations.length > 0) throw invalid(violations);
       const { name, allocationPools, hostRoutes } = request;
       const neutron = await reach.clientFor(network.project_id, context);
-      const subnet = await neutron.subnets.create(
+      const making = neutron.subnets.create(
         {
           network_id: network.id,
           // An admin's subnet in someone's network is that one's.
@@ -77,7 +78,7 @@ export function subnetHandlers({ cloud, config }: Deps, reach: Reach): SubnetHan
         },
         callContext(context),
       );
-      return subnetView(subnet);
+      return subnetView(await making.catch((error: unknown) => overlap(error, request, context)));
     },
 
     async updateSubnet(request, context) {
@@ -116,6 +117,20 @@ export function subnetHandlers({ cloud, config }: Deps, reach: Reach): SubnetHan
       return { message: 'Subnet deleted successfully' };
     },
   };
+
+  /** Neutron names the network only. */
+  async function overlap(
+    error: unknown,
+    { cidr, networkId }: CreateSubnetRequest,
+    context: Context,
+  ): Promise<never> {
+    if (!(error instanceof Failure) || !/overlaps with another subnet/.test(error.message)) throw error;
+    const subnets = await home.neutron.subnets.list({ network_id: networkId }, callContext(context));
+    const others = subnets.map((subnet) => subnet.cidr).join(', ');
+    throw invalid([
+      { field: 'cidr', message: `"${cidr}" overlaps with what the network has already: ${others}` },
+    ]);
+  }
 
   async function explain(error: unknown, subnet: NeutronSubnet, context: Context): Promise<unknown> {
     if (!(error instanceof Failure)) return error;

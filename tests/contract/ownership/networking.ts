@@ -76,6 +76,7 @@ export const examples = examplesOf<NetworkingServiceServer>(NetworkingServiceSer
       createSecurityGroup: { name: 'x', projectId },
       updateSecurityGroup: { id: securityGroup, name },
       listSecurityGroupRules: { projectId },
+      getSecurityGroupRule: { id: rule },
       createSecurityGroupRules: { id: securityGroup, rules: [] },
       updateSecurityGroupRule: { id: rule, description: 'changed' },
       deleteSecurityGroupRule: { id: otherRule },

@@ -590,6 +590,12 @@ export interface ListSecurityGroupRulesResponse {
   nextPageToken: string;
 }
 
+/** Names a rule. */
+export interface GetSecurityGroupRuleRequest {
+  /** The rule's id. */
+  id: string;
+}
+
 /** New rules of a security group. */
 export interface CreateSecurityGroupRulesRequest {
   /** The security group's id. */
@@ -6182,6 +6188,73 @@ export const ListSecurityGroupRulesResponse: MessageFns<ListSecurityGroupRulesRe
   },
 };
 
+function createBaseGetSecurityGroupRuleRequest(): GetSecurityGroupRuleRequest {
+  return { id: "" };
+}
+
+export const GetSecurityGroupRuleRequest: MessageFns<GetSecurityGroupRuleRequest> = {
+  encode(message: GetSecurityGroupRuleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSecurityGroupRuleRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSecurityGroupRuleRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetSecurityGroupRuleRequest {
+    return { id: isSet(object.id) ? globalThis.String(object.id) : "" };
+  },
+
+  toJSON(message: GetSecurityGroupRuleRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetSecurityGroupRuleRequest>): GetSecurityGroupRuleRequest {
+    return GetSecurityGroupRuleRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetSecurityGroupRuleRequest>): GetSecurityGroupRuleRequest {
+    const message = createBaseGetSecurityGroupRuleRequest();
+    message.id = object.id ?? "";
+    return message;
+  },
+};
+
 function createBaseCreateSecurityGroupRulesRequest(): CreateSecurityGroupRulesRequest {
   return { id: "", rules: [] };
 }
@@ -7110,6 +7183,17 @@ export const NetworkingServiceService = {
     responseDeserialize: (value: Buffer): ListSecurityGroupRulesResponse =>
       ListSecurityGroupRulesResponse.decode(value),
   },
+  /** Returns a rule of a security group. Errors: NOT_FOUND. */
+  getSecurityGroupRule: {
+    path: "/pucp.openstack.v1.NetworkingService/GetSecurityGroupRule" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetSecurityGroupRuleRequest): Buffer =>
+      Buffer.from(GetSecurityGroupRuleRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetSecurityGroupRuleRequest => GetSecurityGroupRuleRequest.decode(value),
+    responseSerialize: (value: SecurityGroupRule): Buffer => Buffer.from(SecurityGroupRule.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SecurityGroupRule => SecurityGroupRule.decode(value),
+  },
   /**
    * Adds rules to a security group, all or none; a rule that exists already is no error and is returned as it is.
    * Errors: NOT_FOUND, INVALID_ARGUMENT naming every mistake with the groups that exist, RESOURCE_EXHAUSTED over quota.
@@ -7270,6 +7354,8 @@ export interface NetworkingServiceServer extends UntypedServiceImplementation {
   deleteSecurityGroup: handleUnaryCall<DeleteSecurityGroupRequest, DeleteSecurityGroupResponse>;
   /** Lists rules of the caller's security groups; an admin sees all. */
   listSecurityGroupRules: handleUnaryCall<ListSecurityGroupRulesRequest, ListSecurityGroupRulesResponse>;
+  /** Returns a rule of a security group. Errors: NOT_FOUND. */
+  getSecurityGroupRule: handleUnaryCall<GetSecurityGroupRuleRequest, SecurityGroupRule>;
   /**
    * Adds rules to a security group, all or none; a rule that exists already is no error and is returned as it is.
    * Errors: NOT_FOUND, INVALID_ARGUMENT naming every mistake with the groups that exist, RESOURCE_EXHAUSTED over quota.
@@ -7870,6 +7956,22 @@ export interface NetworkingServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListSecurityGroupRulesResponse) => void,
+  ): ClientUnaryCall;
+  /** Returns a rule of a security group. Errors: NOT_FOUND. */
+  getSecurityGroupRule(
+    request: GetSecurityGroupRuleRequest,
+    callback: (error: ServiceError | null, response: SecurityGroupRule) => void,
+  ): ClientUnaryCall;
+  getSecurityGroupRule(
+    request: GetSecurityGroupRuleRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SecurityGroupRule) => void,
+  ): ClientUnaryCall;
+  getSecurityGroupRule(
+    request: GetSecurityGroupRuleRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SecurityGroupRule) => void,
   ): ClientUnaryCall;
   /**
    * Adds rules to a security group, all or none; a rule that exists already is no error and is returned as it is.
