@@ -39,6 +39,7 @@ export type Cloud = Tables & {
   readonly buildDelayMs: number;
   readonly adminPassword: string;
   readonly hypervisorCount: number;
+  readonly tokenLifetimeMs: number;
   readonly log: Log;
   /** Bytes of uploaded images; they do not outlive the process. */
   readonly contents: Map<string, Buffer>;
@@ -78,6 +79,7 @@ export type CloudOptions = {
   readonly buildDelayMs: number;
   readonly adminPassword: string;
   readonly hypervisorCount: number;
+  readonly tokenLifetimeMs: number;
   readonly changed: () => void;
 };
 
@@ -91,6 +93,7 @@ export function createCloud(options: CloudOptions): Cloud {
     buildDelayMs: options.buildDelayMs,
     adminPassword: options.adminPassword,
     hypervisorCount: options.hypervisorCount,
+    tokenLifetimeMs: options.tokenLifetimeMs,
     log: options.log,
     contents: new Map(),
   };
@@ -104,6 +107,14 @@ export function snapshotOf(cloud: Cloud): {
   readonly tables: Record<string, unknown[]>;
 } {
   return { version: 1, tables: Object.fromEntries(TABLES.map((name) => [name, cloud[name].all()])) };
+}
+
+/** How much there is of everything that could grow. */
+export function sizeOf(cloud: Cloud) {
+  return {
+    rows: Object.fromEntries(TABLES.map((name) => [name, cloud[name].size])),
+    image_bytes: cloud.contents.values().reduce((sum, bytes) => sum + bytes.length, 0),
+  };
 }
 
 /** Fills an empty cloud from a snapshot. Throws if it is of another version. */

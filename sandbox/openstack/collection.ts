@@ -8,6 +8,8 @@ export type Collection<T extends Row> = {
   get(id: string | null | undefined): T | undefined;
   /** All rows, oldest first. */
   all(): T[];
+  /** The same without a copy; the row at hand may be removed. */
+  values(): Iterable<T>;
   /** The rows whose `field` has this value; `field` must be one of the indexed ones. */
   by(field: keyof T & string, value: string): T[];
   count(field: keyof T & string, value: string): number;
@@ -60,6 +62,7 @@ export function createCollection<T extends Row>(
     },
     get: (id) => (id ? rows.get(id) : undefined),
     all: () => [...rows.values()],
+    values: () => rows.values(),
     by: (field, value) => {
       const found: T[] = [];
       for (const id of idsOf(field, value)) {

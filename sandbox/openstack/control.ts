@@ -2,7 +2,7 @@
 // the sandbox is a tool on the developer's own machine.
 
 import type { IncomingMessage } from 'node:http';
-import type { Cloud } from './cloud.ts';
+import { type Cloud, sizeOf } from './cloud.ts';
 import type { FaultLayer } from './faults.ts';
 import { Fault, isObject, type Json, type Reply, readBody } from './http.ts';
 
@@ -34,6 +34,15 @@ async function answer(
       return { status: 200, body: about(cloud) };
     case 'GET /healthz':
       return { status: 200, body: { status: 'healthy' } };
+    case 'GET /_sandbox/state':
+      return {
+        status: 200,
+        body: {
+          ...sizeOf(cloud),
+          calls_counted: Object.keys(counters.all()).length,
+          faults: faults.list().length,
+        },
+      };
     case 'GET /_sandbox/counts':
       return { status: 200, body: { counts: counters.all() } };
     case 'DELETE /_sandbox/counts':
@@ -63,7 +72,7 @@ function about(cloud: Cloud) {
     network: `${cloud.url}/networking`,
     image: `${cloud.url}/image`,
     volumev3: `${cloud.url}/volume/v3`,
-    controls: ['/_sandbox/faults', '/_sandbox/counts', '/healthz'],
+    controls: ['/_sandbox/faults', '/_sandbox/counts', '/_sandbox/state', '/healthz'],
   };
 }
 

@@ -39,6 +39,8 @@ export type SandboxOptions = {
   readonly persistTo?: string;
   /** How many hosts of 12 vCPU, 24 GiB and 150 GB there are. Default 3. */
   readonly hypervisors?: number;
+  /** Default one hour. */
+  readonly tokenLifetimeMs?: number;
 };
 
 export type Sandbox = {
@@ -61,6 +63,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     buildDelayMs: options.buildDelayMs ?? 1500,
     adminPassword: options.adminPassword ?? 'sandbox',
     hypervisorCount: options.hypervisors ?? 3,
+    tokenLifetimeMs: options.tokenLifetimeMs ?? 3_600_000,
     changed: () => persistence.changed(),
   });
   const saved = persistence.load();

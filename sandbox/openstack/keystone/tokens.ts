@@ -10,7 +10,6 @@ import { catalogOf } from './catalog.ts';
 import { badRequest, forbidden, unauthorized } from './faults.ts';
 import { DEFAULT_DOMAIN, type TokenRow, type UserRow } from './rows.ts';
 
-const LIFETIME_MS = 3600_000;
 const MAX_TOKENS = 20_000;
 
 type Identity = {
@@ -58,7 +57,7 @@ function issue(cloud: Cloud, call: Call) {
     target,
     issued: Date.now(),
     // A token got from a token ends when the first one would have.
-    expires: identity.parent?.expires ?? Date.now() + LIFETIME_MS,
+    expires: identity.parent?.expires ?? Date.now() + cloud.tokenLifetimeMs,
     ...(identity.credential ? { credential_id: identity.credential.id } : {}),
   };
   if (target !== '' && rolesOfToken(cloud, row).length === 0) throw unauthorized();
@@ -184,12 +183,12 @@ function timeOf(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}.000000Z`;
 }
 
-/** Forgets expired tokens, and the oldest one if that is not enough. */
+/** Forgets the tokens that are over, and the oldest ones if there are too many. */
 function makeRoom(cloud: Cloud): void {
-  if (cloud.tokens.size < MAX_TOKENS) return;
   const now = Date.now();
-  const rows = cloud.tokens.all();
-  for (const row of rows) if (row.expires <= now) cloud.tokens.remove(row.id);
-  const oldest = rows[0];
-  if (cloud.tokens.size >= MAX_TOKENS && oldest) cloud.tokens.remove(oldest.id);
+  // Whoever came later ends later, but for the few made from another token: those wait for the ones before them.
+  for (const row of cloud.tokens.values()) {
+    if (row.expires > now && cloud.tokens.size < MAX_TOKENS) break;
+    cloud.tokens.remove(row.id);
+  }
 }
