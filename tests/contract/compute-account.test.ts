@@ -12,7 +12,14 @@ import {
 } from '#proto/pucp/openstack/v1/compute_service.ts';
 import { ListFlavorsRequest } from '#proto/pucp/openstack/v1/openstack_service.ts';
 import { type ComputeClient, connectCompute, isRefused, runningInstance } from './compute.ts';
-import { type Contract, type ContractUser, failureOf, startContract, until } from './contract.ts';
+import {
+  type Contract,
+  type ContractUser,
+  failureOf,
+  isRealCloud,
+  startContract,
+  until,
+} from './contract.ts';
 
 type Rpc = keyof typeof ComputeServiceService;
 
@@ -110,6 +117,28 @@ test('two users have key pairs of one name, and neither sees the other’s', asy
   await compute.deleteKeyPair({ name: 'laptop', userId: '' }, owner.options);
   await compute.deleteKeyPair({ name: 'only mine', userId: owner.userId }, admin.options);
   assert.deepEqual(await names(owner.options), []);
+});
+
+test('nobody has more key pairs than a fair part, and a cloud without room says who shares it', async () => {
+  const hoarder = await contract.user();
+  people.push(hoarder);
+  const make = (name: string) => compute.createKeyPair({ name, publicKey: ED25519 }, hoarder.options);
+  for (let count = 0; count < 20; count += 1) await make(`key ${count}`);
+  await isRefused(
+    make('one more'),
+    'RESOURCE_EXHAUSTED',
+    /You have 20 key pairs, and 20 are the most: delete/,
+  );
+  for (const name of await names(hoarder.options)) {
+    await compute.deleteKeyPair({ name, userId: '' }, hoarder.options);
+  }
+  // On a real cloud others make key pairs at the same time.
+  if (isRealCloud) return;
+  const { nova, projectId } = contract.cloud.project('home');
+  const home = await projectId(contract.within);
+  await nova.setQuotas(home, { key_pairs: 0 }, contract.within);
+  await isRefused(make('none'), 'RESOURCE_EXHAUSTED', /all users .* share .* "key_pairs"/);
+  await nova.setQuotas(home, { key_pairs: -1 }, contract.within);
 });
 
 test('every mistake in a request for a key pair is told', async () => {

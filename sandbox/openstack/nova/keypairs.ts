@@ -3,8 +3,9 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import type { Cloud } from '../cloud.ts';
 import { type Call, type Json, ok, type Reply, type Route, route } from '../http.ts';
-import { nowMicros } from '../ids.ts';
-import { badRequest, conflict, notFound, objectOf } from './faults.ts';
+import { nowMicros, pythonText } from '../ids.ts';
+import { badRequest, conflict, forbidden, invalidField, notFound, objectOf } from './faults.ts';
+import { computeLimits } from './quotas.ts';
 import type { KeypairRow } from './rows.ts';
 
 export function keypairRoutes(cloud: Cloud): Route[] {
@@ -60,14 +61,22 @@ function create(cloud: Cloud, { body, caller, minor }: Call): Reply {
   const required = minor >= 92 ? ['name', 'public_key'] : ['name'];
   // Older clients send type whatever the version; Nova lets 2.1 ignore what it does not know.
   const input = objectOf(body, 'keypair', { allowed: minor < 2 ? [...allowed, 'type'] : allowed, required });
-  const name = String(input.name);
+  const name = nameOf(input.name, minor);
   const id = `${caller.userId}/${name}`;
+  const most = computeLimits(cloud, caller.projectId).key_pairs ?? -1;
+  if (most >= 0 && cloud.keypairs.by('user_id', caller.userId).length >= most) {
+    throw forbidden('Quota exceeded, too many key pairs.');
+  }
   if (cloud.keypairs.get(id)) throw conflict(`Key pair '${name}' already exists.`);
   const made = input.public_key === undefined ? generate() : undefined;
   const publicKey = made?.publicKey ?? String(input.public_key).trim();
-  const blob = /^(?:ssh|ecdsa|sk)-\S+ ([A-Za-z0-9+/=]{20,})/.exec(publicKey)?.[1];
-  if (!blob) throw badRequest('Keypair data is invalid: failed to generate fingerprint');
-  const digest = createHash('md5').update(Buffer.from(blob, 'base64')).digest('hex');
+  const [, kind, blob = ''] = /^((?:ssh|ecdsa|sk)-\S+) ([A-Za-z0-9+/=]{20,})/.exec(publicKey) ?? [];
+  // The data of a key begins with the name of its kind, after four bytes that say how long that is.
+  const data = Buffer.from(blob, 'base64');
+  if (kind === undefined || data.subarray(4, 4 + kind.length).toString() !== kind) {
+    throw badRequest('Keypair data is invalid: failed to generate fingerprint');
+  }
+  const digest = createHash('md5').update(data).digest('hex');
   const row = cloud.keypairs.put({
     id,
     user_id: caller.userId,
@@ -88,6 +97,24 @@ function create(cloud: Cloud, { body, caller, minor }: Call): Reply {
     user_id: caller.userId,
   };
   return { status: minor >= 2 ? 201 : 200, body: { keypair } };
+}
+
+const LETTERS = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
+
+function nameOf(value: unknown, minor: number): string {
+  if (typeof value !== 'string')
+    throw invalidField('name', value, `${pythonText(value)} is not of type 'string'`);
+  if (value === '') throw invalidField('name', value, "'' is too short");
+  if (value.length > 255) throw invalidField('name', value, `'${value}' is too long`);
+  const refused = "An invalid 'name' value was provided. The name must be:";
+  if (value.trim() !== value) {
+    throw badRequest(`${refused} printable characters. Can not start or end with whitespace.`);
+  }
+  const signs = minor >= 92 ? '@._- ' : '_- ';
+  if ([...value].some((letter) => !LETTERS.includes(letter) && !signs.includes(letter))) {
+    throw badRequest(`${refused} Only expected characters: [${signs}${LETTERS}]`);
+  }
+  return value;
 }
 
 function generate(): { publicKey: string; privateKey: string } {

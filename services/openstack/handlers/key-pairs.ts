@@ -14,6 +14,8 @@ type KeyPairHandlers = Pick<
   'listKeyPairs' | 'getKeyPair' | 'createKeyPair' | 'deleteKeyPair'
 >;
 
+// Nova counts everybody's together, so that one user takes a part of them at most.
+const MAX_PER_USER = 20;
 // Nova allows 255 with the owner's mark.
 const MAX_NAME = 100;
 const MAX_KEY = 16_384;
@@ -28,14 +30,17 @@ export function keyPairHandlers({ cloud, tenancy }: Deps): KeyPairHandlers {
     return await tenancy.ownerMark({ userId: wanted });
   }
 
+  async function pairsOf(mark: string, context: Context): Promise<KeyPair[]> {
+    const all = await nova.listKeypairs(callContext(context));
+    return all.flatMap((pair) => {
+      const name = ownKeyName(mark, pair.name);
+      return name === undefined ? [] : [keyPairView(pair, name)];
+    });
+  }
+
   return {
     async listKeyPairs(request, context) {
-      const mark = await markOf(request.userId, context);
-      const all = await nova.listKeypairs(callContext(context));
-      const own = all.flatMap((pair) => {
-        const name = ownKeyName(mark, pair.name);
-        return name === undefined ? [] : [keyPairView(pair, name)];
-      });
+      const own = await pairsOf(await markOf(request.userId, context), context);
       const { items, nextPageToken } = pageOf(own, request, { key: ({ name }) => name });
       return { keyPairs: items, nextPageToken };
     },
@@ -53,14 +58,18 @@ export function keyPairHandlers({ cloud, tenancy }: Deps): KeyPairHandlers {
       const publicKey = request.publicKey.trim();
       const violations = [...check(name, publicKey)];
       if (violations.length > 0) throw invalid(violations);
-      const cloudName = cloudKeyName(await tenancy.ownerMark(context.caller), name);
+      const mark = await tenancy.ownerMark(context.caller);
+      const own = await pairsOf(mark, context);
+      if (own.some((pair) => pair.name === name)) throw taken(name);
+      if (own.length >= MAX_PER_USER) throw tooMany(own.length);
+      const cloudName = cloudKeyName(mark, name);
       const pair = await nova
         .createKeypair(
           { name: cloudName, ...(publicKey === '' ? {} : { public_key: publicKey }) },
           callContext(context),
         )
         .catch((error: unknown) => {
-          throw error instanceof Failure && error.code === 'ALREADY_EXISTS' ? taken(name) : error;
+          throw refusal(error, name);
         });
       return {
         name,
@@ -91,6 +100,28 @@ function keyPairView(pair: Keypair, name: string): KeyPair {
 async function known<T>(name: string, work: Promise<T>): Promise<T> {
   return await work.catch((error: unknown) => {
     throw error instanceof Failure && error.code === 'NOT_FOUND' ? notFound('key pair', name) : error;
+  });
+}
+
+/** In our user's words as well. */
+function refusal(error: unknown, name: string): unknown {
+  if (!(error instanceof Failure)) return error;
+  if (error.code === 'ALREADY_EXISTS') return taken(name);
+  if (error.reason !== 'QUOTA_EXCEEDED') return error;
+  return new Failure({
+    code: 'RESOURCE_EXHAUSTED',
+    reason: 'QUOTA_EXCEEDED',
+    message: `There is no room for the key pair "${name}": all users of this orchestrator share the cloud's limit of key pairs, and it is reached. Delete one that you do not need, or ask an admin to raise the quota "key_pairs" of the project that the orchestrator signs in to`,
+    cause: error,
+    metadata: error.metadata,
+  });
+}
+
+function tooMany(count: number): Failure {
+  return new Failure({
+    code: 'RESOURCE_EXHAUSTED',
+    reason: 'TOO_MANY_KEY_PAIRS',
+    message: `You have ${count} key pairs, and ${MAX_PER_USER} are the most: delete one that you do not need`,
   });
 }
 

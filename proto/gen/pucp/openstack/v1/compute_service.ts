@@ -5169,8 +5169,8 @@ export const ComputeServiceService = {
   },
   /**
    * Makes a key pair for the caller, or imports one whose public key is given. CreateInstance takes its name. Errors:
-   * INVALID_ARGUMENT, ALREADY_EXISTS if the caller has one of that name, RESOURCE_EXHAUSTED if the cloud's limit of key
-   * pairs (which all users of the orchestrator share) is reached.
+   * INVALID_ARGUMENT, ALREADY_EXISTS if the caller has one of that name, RESOURCE_EXHAUSTED if the caller has 20, or if the
+   * cloud's limit of key pairs (which all users of the orchestrator share) is reached.
    */
   createKeyPair: {
     path: "/pucp.openstack.v1.ComputeService/CreateKeyPair" as const,
@@ -5416,8 +5416,8 @@ export interface ComputeServiceServer extends UntypedServiceImplementation {
   getKeyPair: handleUnaryCall<GetKeyPairRequest, KeyPair>;
   /**
    * Makes a key pair for the caller, or imports one whose public key is given. CreateInstance takes its name. Errors:
-   * INVALID_ARGUMENT, ALREADY_EXISTS if the caller has one of that name, RESOURCE_EXHAUSTED if the cloud's limit of key
-   * pairs (which all users of the orchestrator share) is reached.
+   * INVALID_ARGUMENT, ALREADY_EXISTS if the caller has one of that name, RESOURCE_EXHAUSTED if the caller has 20, or if the
+   * cloud's limit of key pairs (which all users of the orchestrator share) is reached.
    */
   createKeyPair: handleUnaryCall<CreateKeyPairRequest, NewKeyPair>;
   /**
@@ -5883,8 +5883,8 @@ export interface ComputeServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Makes a key pair for the caller, or imports one whose public key is given. CreateInstance takes its name. Errors:
-   * INVALID_ARGUMENT, ALREADY_EXISTS if the caller has one of that name, RESOURCE_EXHAUSTED if the cloud's limit of key
-   * pairs (which all users of the orchestrator share) is reached.
+   * INVALID_ARGUMENT, ALREADY_EXISTS if the caller has one of that name, RESOURCE_EXHAUSTED if the caller has 20, or if the
+   * cloud's limit of key pairs (which all users of the orchestrator share) is reached.
    */
   createKeyPair(
     request: CreateKeyPairRequest,
