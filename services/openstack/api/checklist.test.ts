@@ -199,6 +199,7 @@ const ITEMS: Readonly<Record<number, Item>> = {
     proofs: [
       ['pages', 'the pages of every service are put together, on the address chosen'],
       ['pages', 'pages that lead in a circle end in an error'],
+      ['pages', 'a list that Keystone cut short is not taken for the whole'],
       ['pages', 'an empty page ends the list even if it links on'],
       ['pages', 'a list goes on when the server that a page starts after is deleted meanwhile'],
       ['pages', 'a list whose markers vanish for ever is given up'],
@@ -304,6 +305,7 @@ const ITEMS: Readonly<Record<number, Item>> = {
       ['credentials', 'what a given token still lives is reckoned by the cloud’s clock'],
       ['newborns', 'what was just made is found although the next server does not know it yet'],
       ['newborns', 'what was just made is really deleted, and not taken for gone because a server lags'],
+      ['newborns', 'a project that was just made gives a token although Keystone’s next server'],
       ['newborns', 'a lag that does not end is believed after a while'],
       ['converge', 'lists that lag behind make no duplicate'],
     ],

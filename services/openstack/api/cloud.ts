@@ -9,6 +9,7 @@ import { createVersionMemory } from './microversions.ts';
 import { createNeutron, type Neutron } from './neutron.ts';
 import { createNewborns } from './newborns.ts';
 import { createNova, type Nova } from './nova.ts';
+import { path } from './path.ts';
 import { createServiceClient } from './request.ts';
 import { createSession, type Scope } from './session.ts';
 import {
@@ -87,7 +88,15 @@ export function createCloud(settings: CloudSettings, deps: WireDeps): Cloud {
   const projects = new Map<string, ProjectClients>();
 
   function createProject(scope: Scope): ProjectClients {
-    const session = createSession({ settings, scope, wire, closed: closing.signal, onToken: deps.onToken });
+    const session = createSession({
+      settings,
+      scope,
+      wire,
+      closed: closing.signal,
+      onToken: deps.onToken,
+      isYoung: () =>
+        scope !== 'home' && 'projectId' in scope && newborns.has(path`/projects/${scope.projectId}`, false),
+    });
     const client = (service: ServiceName) =>
       createServiceClient({ service, settings, session, wire, versions: versions[service], newborns });
     return {

@@ -6,7 +6,7 @@ import type { ServiceName } from './settings.ts';
 
 function failure(service: ServiceName, status: number, body: unknown) {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
-  return cloudFailure({ service, status, body: text, what: 'do it', requestId: 'req-1' });
+  return cloudFailure({ service, status, body: text, what: 'do it', cloudRequestId: 'req-1' });
 }
 
 const neutron = (type: string, message = 'said') => ({ NeutronError: { type, message, detail: '' } });

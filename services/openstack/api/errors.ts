@@ -97,7 +97,9 @@ export type CloudAnswer = {
   readonly body: string;
   /** What was tried, as the end of "could not …": `create the server "vm1"`. */
   readonly what: string;
+  /** The global id that was sent, and the cloud's own. */
   readonly requestId?: string | undefined;
+  readonly cloudRequestId?: string | undefined;
   readonly retryAfterS?: number | undefined;
   /** Where a redirect leads. */
   readonly location?: string | undefined;
@@ -120,7 +122,8 @@ export function cloudFailure(answer: CloudAnswer): Failure {
     metadata: {
       service,
       status: String(status),
-      ...(answer.requestId === undefined ? {} : { request_id: answer.requestId }),
+      ...(answer.cloudRequestId === undefined ? {} : { request_id: answer.cloudRequestId }),
+      ...(answer.requestId === undefined ? {} : { global_request_id: answer.requestId }),
       ...(parsed.type === '' ? {} : { type: parsed.type }),
     },
   });

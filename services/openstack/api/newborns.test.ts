@@ -41,6 +41,22 @@ test('what was just made is really deleted, and not taken for gone because a ser
   assert.equal(asked(), 2);
 });
 
+test('a project that was just made gives a token although Keystone’s next server has not heard of it', async () => {
+  let refusals = 0;
+  await using fake = await startFakeCloud({
+    onToken: ({ body }) => {
+      const isOfNew = JSON.stringify(body).includes('"p-new"');
+      if (!isOfNew || refusals === 2) return undefined;
+      refusals += 1;
+      return { status: 401, json: { error: { code: 401, message: 'x' } } };
+    },
+  });
+  fake.on('POST', '/identity/v3/projects', { status: 201, json: { project: { id: 'p-new' } } });
+  await fake.cloud.project('home').keystone.createProject({ name: 'p', domain_id: 'd' }, context());
+  assert.equal(await fake.cloud.project({ projectId: 'p-new' }).projectId(context()), 'p-new');
+  assert.equal(refusals, 2);
+});
+
 test('what we did not make, or have deleted, is said to be absent at once', async () => {
   await using fake = await startFakeCloud();
   const { neutron } = fake.cloud.project('home');

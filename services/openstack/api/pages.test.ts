@@ -97,6 +97,16 @@ test('an empty page ends the list even if it links on', async () => {
   assert.deepEqual(await fake.cloud.project('home').nova.listServers({}, context()), []);
 });
 
+test('a list that Keystone cut short is not taken for the whole', async () => {
+  await using fake = await startFakeCloud();
+  fake.on('GET', '/identity/v3/projects', {
+    json: { projects: [{ id: 'a' }], links: { next: null }, truncated: true },
+  });
+  const failure = await failureOf(fake.cloud.project('home').keystone.listProjects({}, context()));
+  assert.equal(failure.reason, 'LIST_TRUNCATED');
+  assert.match(failure.message, /list_limit/);
+});
+
 test('a list goes on when the server that a page starts after is deleted meanwhile', async () => {
   await using fake = await startFakeCloud();
   let left = five;

@@ -2,7 +2,7 @@
 // trusted behind a proxy: only the query of a link is used, on the address that the list was asked from.
 
 import { Failure } from '#common/errors.ts';
-import type { ServiceName } from './settings.ts';
+import { SERVICE_TITLES, type ServiceName } from './settings.ts';
 import { garbage } from './wire.ts';
 
 /** A page, and where the next one begins; no marker on the last. */
@@ -26,7 +26,8 @@ const MAX_PAGES = 1_000;
 /** How often a list may begin anew because what a page was to start after has been deleted. */
 const MAX_RESTARTS = 3;
 
-/** Every item once, page after page. Ends on an empty page, fails on a link that was followed before. */
+/** Every item once, page after page. Ends on an empty page, fails on a link that was followed before and on a
+ * list that the service cut short. */
 export async function* iteratePages<T extends object>(source: PageSource): AsyncGenerator<readonly T[]> {
   const delivered = new Set<string>();
   const followed = new Set<string>();
@@ -49,10 +50,26 @@ export async function* iteratePages<T extends object>(source: PageSource): Async
     const fresh = items.filter((item) => isFirstTime(item, delivered));
     if (fresh.length > 0) yield fresh;
     const next = nextSearch(body, source.key);
+    if (next === undefined && isTruncated(body)) throw truncated(source);
     if (items.length === 0 || next === undefined) return;
     search = next;
   }
   throw garbage(source.service, source.what, `its list has more than ${MAX_PAGES} pages`);
+}
+
+/** Keystone's `list_limit` cuts a list short and says so, but not where it would go on. */
+function isTruncated(body: unknown): boolean {
+  return (body as { truncated?: unknown }).truncated === true;
+}
+
+function truncated({ service, what }: PageSource): Failure {
+  return new Failure({
+    code: 'FAILED_PRECONDITION',
+    reason: 'LIST_TRUNCATED',
+    message: `${SERVICE_TITLES[service]} could not ${what}: it cuts its lists short; an operator must raise its list_limit`,
+    retryable: false,
+    metadata: { service },
+  });
 }
 
 /** The whole list. */

@@ -209,6 +209,7 @@ test('the request id goes along, and the cloud’s own comes back in records and
   const { nova } = fake.cloud.project('home');
   const failure = await failureOf(nova.getServer('s-1', { ...context(), requestId }));
   assert.equal(failure.metadata.request_id, 'req-of-the-cloud');
+  assert.equal(failure.metadata.global_request_id, `req-${requestId}`);
   assert.equal(fake.requests[0]?.headers['x-openstack-request-id'], `req-${requestId}`);
   const record = fake.calls.find((call) => call.route === '/servers/{id}');
   assert.equal(record?.requestId, `req-${requestId}`);

@@ -2,6 +2,8 @@
 // Reference: https://docs.openstack.org/api-ref/identity/v3/#authentication-and-token-management
 
 import { Failure } from '#common/errors.ts';
+import { backoffMs } from '#common/time.ts';
+import { pause } from './called-off.ts';
 import { type Catalog, identityUrl, parseCatalog } from './catalog.ts';
 import type { CallContext, CloudSettings, PasswordAuth } from './settings.ts';
 import { createSingleFlight } from './single-flight.ts';
@@ -50,15 +52,26 @@ export type SessionOptions = {
   /** Ends a renewal when the cloud is closed. No caller's signal does: others wait for the same token. */
   readonly closed: AbortSignal;
   readonly onToken?: ((result: 'hit' | 'miss') => void) | undefined;
+  /** Whether the scope is a project that was made just now. */
+  readonly isYoung?: () => boolean;
   readonly now?: () => number;
 };
 
 export function createSession(options: SessionOptions): Session {
-  const { settings, scope, wire, closed, onToken, now = Date.now } = options;
+  const { settings, scope, wire, closed, onToken, isYoung = () => false, now = Date.now } = options;
   let current: Token | undefined;
   const fetchToken = createSingleFlight(async () => {
-    current = await authenticate();
-    return current;
+    for (let count = 0; ; count += 1) {
+      try {
+        current = await authenticate();
+        return current;
+      } catch (error) {
+        // Where databases lag, a project that was just made, or a role in it, is a 401 for a moment.
+        const isLag = isYoung() && error instanceof Failure && error.reason === 'PROJECT_ACCESS_DENIED';
+        if (!isLag) throw error;
+        await pause(backoffMs(count, { baseMs: 200, maxMs: 1_000 }), closed);
+      }
+    }
   });
 
   async function authenticate(): Promise<Token> {

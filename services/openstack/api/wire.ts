@@ -109,7 +109,7 @@ export function createWire(settings: CloudSettings, { log, onCall, onBreaker }: 
       });
       status = answer.status;
       cloudRequestId = header(answer, 'x-openstack-request-id') ?? header(answer, 'x-compute-request-id');
-      return read(call, answer, cloudRequestId);
+      return read(call, answer, { requestId, cloudRequestId });
     } catch (error) {
       reason = error instanceof Failure ? error.reason : 'INTERNAL';
       throw error;
@@ -151,14 +151,18 @@ export function createWire(settings: CloudSettings, { log, onCall, onBreaker }: 
 }
 
 /** The body of an answer that was wanted, or the Failure of one that was not. */
-function read(call: WireCall, answer: Answer, requestId: string | undefined): WireAnswer {
+function read(
+  call: WireCall,
+  answer: Answer,
+  ids: { readonly requestId: string; readonly cloudRequestId: string | undefined },
+): WireAnswer {
   const { status, headers, body } = answer;
   const { service, what } = call;
   const contentType = header(answer, 'content-type');
   if ((status < 200 || status > 299) && status !== call.accept) {
     const retryAfterS = parseRetryAfter(header(answer, 'retry-after'), cloudTimeMs(answer));
     const location = header(answer, 'location');
-    throw cloudFailure({ service, status, contentType, body, what, requestId, retryAfterS, location });
+    throw cloudFailure({ service, status, contentType, body, what, ...ids, retryAfterS, location });
   }
   if (body.trim() === '') return { status, headers, body: undefined };
   try {
