@@ -82,6 +82,8 @@ export type Service = {
   badJson(): Fault;
   /** Headers of every answer. */
   headers(requestId: string): Record<string, string>;
+  /** Whether a path with a slash at its end is none of the service's. */
+  readonly refusesLastSlash?: boolean;
   /** Turns `/{project_id}/volumes` into `/volumes`; the identity for services without a project in their path. */
   localPath(path: string): string;
 };
@@ -164,6 +166,7 @@ export function findRoute(
   pathname: string,
 ): ReturnType<Router> {
   const path = service.localPath(pathname);
+  if (service.refusesLastSlash && path.endsWith('/')) return { otherMethods: false };
   const found = router(method, path);
   return method === 'HEAD' && !('route' in found) ? router('GET', path) : found;
 }

@@ -20,6 +20,7 @@ export function cinderService(cloud: Cloud): Service {
   return {
     name: 'volume',
     prefix: '/volume/v3',
+    refusesLastSlash: true,
     routes: [
       ...volumeRoutes(cloud),
       ...volumeActionRoutes(cloud),

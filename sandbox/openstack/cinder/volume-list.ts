@@ -96,7 +96,8 @@ export function inOrder<T extends object>(rows: readonly T[], query: URLSearchPa
   const text =
     query.get('sort') ??
     (query.has('sort_key') ? `${query.get('sort_key')}:${query.get('sort_dir') ?? 'desc'}` : '');
-  const rules = text === '' ? [] : text.split(',').map((part) => part.split(':'));
+  const rules =
+    text === '' ? [] : text.split(',').map((part) => part.replace(/^display_name\b/, 'name').split(':'));
   const sorted = [...rows].reverse();
   for (const [key = ''] of rules) {
     if (!SORT_KEYS.includes(key)) throw badRequest('Invalid input received: Invalid sort key');

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import type { Cloud } from '../cloud.ts';
 import { type Call, Fault, noContent, type Reply, type Route, route } from '../http.ts';
 import { nowSeconds } from '../ids.ts';
-import { badRequest, conflict } from './faults.ts';
+import { badRequest, conflict, forbidden } from './faults.ts';
 import { mustImage, requireOwner } from './images.ts';
 
 const MAX_KEPT_BYTES = 8 * 1024 * 1024;
@@ -17,6 +17,9 @@ export function fileRoutes(cloud: Cloud): Route[] {
     { ...route('PUT', '/images/{id}/file', (call) => upload(cloud, call)), body: 'stream' },
     route('GET', '/images/{id}/file', (call) => {
       const row = mustImage(cloud, call);
+      if (row.status === 'deactivated' && !call.caller.isAdmin) {
+        throw forbidden('The requested image has been deactivated. Image data download is forbidden.');
+      }
       const bytes = cloud.contents.get(row.id);
       if (!bytes) return noContent;
       const headers = { 'content-type': 'application/octet-stream', 'content-md5': row.checksum ?? '' };

@@ -16,6 +16,7 @@ export function glanceService(cloud: Cloud): Service {
   return {
     name: 'image',
     prefix: '/image/v2',
+    refusesLastSlash: true,
     routes: [...imageRoutes(cloud), ...fileRoutes(cloud), ...tagRoutes(cloud), ...memberRoutes(cloud)],
     negotiate: () => ({ minor: 0, headers: {} }),
     authenticate: (headers) => authenticateService(cloud, headers),

@@ -13,7 +13,7 @@ import { diskConfigOf } from './server-attributes.ts';
 import { startDelete, touch } from './server-life.ts';
 import { portsOf, showChanged } from './server-view.ts';
 import { mustServer, requireUnlocked } from './servers.ts';
-import { backUpServer, snapshotServer } from './snapshots.ts';
+import { backUpServer, forgetShelved, keepShelved, snapshotServer } from './snapshots.ts';
 
 /** An action that leads from some states to another, by way of a task. */
 type Transition = {
@@ -92,6 +92,7 @@ export function registerActionTasks(cloud: Cloud): void {
   cloud.tasks.on('server action', (id, { to = 'active', power = '1' }) => {
     const row = cloud.servers.get(id);
     if (!row || row.task_state === 'deleting') return;
+    if (row.task_state === 'unshelving') forgetShelved(cloud, row);
     const isOffloaded = to === 'shelved_offloaded';
     // An offloaded server comes back to whichever host has room.
     const host = isOffloaded ? '' : row.host || (chooseHost(cloud, row.flavor, '') ?? '');
@@ -149,6 +150,7 @@ function act(cloud: Cloud, call: Call): Reply {
   if (!special && transition) {
     requireUnlocked(row, call);
     run(cloud, row, transition, { call, name });
+    if (name === 'shelve') keepShelved(cloud, row, call);
     return name === 'rescue' ? ok({ adminPass: randomWord(12) }) : { status: 202 };
   }
   return special?.(cloud, row, call, argument) ?? { status: 202 };

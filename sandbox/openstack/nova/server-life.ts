@@ -14,6 +14,7 @@ import type { PortRow } from '../neutron/rows.ts';
 import { ensureDefaultGroup } from '../neutron/security-groups.ts';
 import { chooseHost, ZONE } from './hosts.ts';
 import type { RequestedNetwork, ServerRow } from './rows.ts';
+import { forgetShelved } from './snapshots.ts';
 
 const SCHEDULING_SHARE = 0.2;
 const SPAWNING_SHARE = 0.8;
@@ -174,6 +175,7 @@ function finishDelete(cloud: Cloud, id: string): void {
   releasePorts(cloud, server);
   for (const volume of server.volumes)
     detachVolume(cloud, volume.volume_id, id, volume.delete_on_termination);
+  forgetShelved(cloud, server);
   cloud.servers.remove(id);
 }
 

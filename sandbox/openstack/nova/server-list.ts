@@ -107,13 +107,13 @@ export function findServers(cloud: Cloud, call: Call, action: 'index' | 'detail'
     (TAG_FILTERS.includes(name) && minor >= 26) ||
     caller.isAdmin ||
     (NEWER_MEMBER_FILTERS.includes(name) && minor >= 83);
-  const tests = [...new Set(query.keys())]
-    .filter((name) => !CONTROLS.includes(name) && usable(name))
-    .flatMap((name) => testOf(cloud, name, query.getAll(name)) ?? []);
   // An unknown status is a mistake only since 2.38; before, nothing has it.
   const isHopeless =
     minor < 38 && query.getAll('status').some((text) => !STATUSES.includes(text.toUpperCase()));
   if (isHopeless) return [];
+  const tests = [...new Set(query.keys())]
+    .filter((name) => !CONTROLS.includes(name) && usable(name))
+    .flatMap((name) => testOf(cloud, name, query.getAll(name)) ?? []);
   const found = rows.filter((row) => tests.every((test) => test(row)));
   return sorted(found, query);
 }

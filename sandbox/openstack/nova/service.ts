@@ -9,6 +9,7 @@ import { computeFaultReply } from './faults.ts';
 import { flavorExtraRoutes } from './flavor-extras.ts';
 import { flavorRoutes } from './flavors.ts';
 import { hostRoutes } from './hosts.ts';
+import { imageRoutes } from './images.ts';
 import { instanceActionRoutes } from './instance-actions.ts';
 import { interfaceRoutes } from './interfaces.ts';
 import { keypairRoutes } from './keypairs.ts';
@@ -28,6 +29,7 @@ export function novaService(cloud: Cloud): Service {
   return {
     name: 'compute',
     prefix: '/compute/v2.1',
+    refusesLastSlash: true,
     routes: [
       ...serverRoutes(cloud),
       ...actionRoutes(cloud),
@@ -36,6 +38,7 @@ export function novaService(cloud: Cloud): Service {
       ...interfaceRoutes(cloud),
       ...instanceActionRoutes(cloud),
       ...flavorRoutes(cloud),
+      ...imageRoutes(cloud),
       ...flavorExtraRoutes(cloud),
       ...serverGroupRoutes(cloud),
       ...securityGroupRoutes(cloud),

@@ -1,7 +1,8 @@
-// The createImage action: a Glance image of a server's disk.
+// Glance images of a server's disk: those of the createImage action, backups, and what is kept while it is shelved.
 
 import { createHash, randomUUID } from 'node:crypto';
 import type { Cloud } from '../cloud.ts';
+import type { ImageRow } from '../glance/rows.ts';
 import type { Call, Json, Reply } from '../http.ts';
 import { nowSeconds } from '../ids.ts';
 import { invalidField, metadataOf } from './faults.ts';
@@ -54,6 +55,35 @@ export function snapshotServer(
   const { name, metadata = {} } = argument;
   if (typeof name !== 'string' || name === '')
     throw invalidField('createImage', argument, "'name' is a required property");
+  const image = imageOf(cloud, row, call, name, { ...more, ...metadataOf(metadata, 'metadata') });
+  cloud.servers.update(row.id, { task_state: 'image_snapshot' });
+  const location = `${cloud.url}/image/v2/images/${image.id}`;
+  return call.minor >= 45
+    ? { status: 202, body: { image_id: image.id } }
+    : { status: 202, headers: { location } };
+}
+
+const shelvedName = (row: ServerRow) => `${row.name}-shelved`;
+
+/** What a shelved server comes back from; one that boots from a volume needs none. */
+export function keepShelved(cloud: Cloud, row: ServerRow, call: Call): void {
+  if (row.image_id !== '') imageOf(cloud, row, call, shelvedName(row));
+}
+
+export function forgetShelved(cloud: Cloud, row: ServerRow): void {
+  const shelved = cloud.images.all().filter(({ name, properties }) => {
+    return name === shelvedName(row) && properties.instance_uuid === row.id;
+  });
+  for (const image of shelved) cloud.images.remove(image.id);
+}
+
+function imageOf(
+  cloud: Cloud,
+  row: ServerRow,
+  call: Call,
+  name: string,
+  more: Readonly<Record<string, string>> = {},
+): ImageRow {
   const now = nowSeconds();
   const image = cloud.images.put({
     id: randomUUID(),
@@ -85,13 +115,8 @@ export function snapshotServer(
       user_id: row.user_id,
       image_type: 'snapshot',
       ...more,
-      ...metadataOf(metadata, 'metadata'),
     },
   });
-  cloud.servers.update(row.id, { task_state: 'image_snapshot' });
   cloud.tasks.after(cloud.buildDelayMs * 0.4, 'server snapshot', row.id, { image: image.id });
-  const location = `${cloud.url}/image/v2/images/${image.id}`;
-  return call.minor >= 45
-    ? { status: 202, body: { image_id: image.id } }
-    : { status: 202, headers: { location } };
+  return image;
 }
