@@ -230,12 +230,16 @@ export function tagRoutes<T extends TaggedRow>(resource: Resource<T>): Route[] {
       mustTag(seen(call), call.params.tag);
       return noContent;
     }),
-    route('PUT', `${path}/{tag}`, (call) => {
-      const row = owned(call);
-      const { tag = '' } = call.params;
-      if (!row.tags.includes(tag)) set(row, [...row.tags, tag]);
-      return created(null);
-    }),
+    {
+      ...route('PUT', `${path}/{tag}`, (call) => {
+        const row = owned(call);
+        const { tag = '' } = call.params;
+        if (!row.tags.includes(tag)) set(row, [...row.tags, tag]);
+        return created(null);
+      }),
+      // Whatever is sent along, an object or not: Neutron does not look at it.
+      body: 'stream',
+    },
     route('DELETE', `${path}/{tag}`, (call) => {
       const row = owned(call);
       const tag = mustTag(row, call.params.tag);
