@@ -4,22 +4,15 @@ import { accessSync, constants } from 'node:fs';
 import { homedir } from 'node:os';
 import { z } from 'zod';
 import { fields, loadConfig, type Secret } from '#common/config.ts';
-import type { CloudSettings } from './api/settings.ts';
+import type { ApplicationCredentialAuth, CloudSettings, PasswordAuth, TokenAuth } from './api/settings.ts';
 import { AUTHS, cloudVariables, type Environment, type Folders, missingOfCloud } from './cloud-variables.ts';
 
 /** As CloudSettings, with the secret in its wrapping. */
 export type CloudConfig = Omit<CloudSettings, 'auth'> & {
   readonly auth:
-    | {
-        readonly type: 'password';
-        readonly username: string;
-        readonly userId?: string | undefined;
-        readonly password: Secret;
-        readonly userDomainName: string;
-        readonly userDomainId?: string | undefined;
-      }
-    | { readonly type: 'token'; readonly token: Secret }
-    | { readonly type: 'application_credential'; readonly id: string; readonly secret: Secret };
+    | (Omit<PasswordAuth, 'password'> & { readonly password: Secret })
+    | (Omit<TokenAuth, 'token'> & { readonly token: Secret })
+    | (Omit<ApplicationCredentialAuth, 'secret'> & { readonly secret: Secret });
 };
 
 const URL_WORDS = 'is not a URL such as http://10.0.10.5:5000/v3';

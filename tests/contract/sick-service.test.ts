@@ -48,7 +48,7 @@ before(async () => {
   await new Promise<void>((resolve) => cinder.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(cinder.address() as AddressInfo).port}/v3/{project_id}`;
   // Long enough for a real Nova, short enough to wait for a Cinder that hangs.
-  const requestTimeoutMs = isRealCloud ? 5_000 : 1_500;
+  const requestTimeoutMs = isRealCloud ? 15_000 : 1_500;
   contract = await startContract({
     changes: ({ cloud }) => ({
       cloud: { ...cloud, requestTimeoutMs, breakerResetMs: 500, endpointOverrides: { cinder: url } },

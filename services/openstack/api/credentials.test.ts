@@ -2,11 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { silentLog } from '#common/log.ts';
-import { createSession } from './session.ts';
 import type { CloudSettings } from './settings.ts';
 import { context, failureOf, startFakeCloud } from './testing/fake-cloud.ts';
-import { createWire } from './wire.ts';
+import { openSession } from './testing/open-session.ts';
 
 const flavors = '/compute/v2.1/flavors/detail';
 const given = { auth: { type: 'token', token: 'given' } } as const;
@@ -108,19 +106,9 @@ test('what a given token still lives is reckoned by the cloud’s clock', async 
         },
       }),
     });
-    const settings = {
-      authUrl: `${fake.url}/identity`,
-      ...given,
-      interface: 'public',
-      connectTimeoutMs: 1_000,
-      requestTimeoutMs: 5_000,
-      maxConnections: 2,
-    } as const;
-    const wire = createWire(settings, { log: silentLog });
-    const closed = new AbortController().signal;
-    const session = createSession({ settings, scope: 'home', wire, closed, now: () => 0 });
-    assert.equal((await session.token(context())).expiresAtMs, 600_000, `${aheadMs} ms ahead`);
-    wire.close();
+    using opened = openSession(fake, { now: 0 }, given.auth);
+    const { expiresAtMs } = await opened.session.token(context());
+    assert.equal(expiresAtMs, 600_000, `${aheadMs} ms ahead`);
   }
 });
 

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { silentLog } from '#common/log.ts';
-import { createSession } from './session.ts';
 import {
   context,
   type FakeCloud,
@@ -10,7 +8,7 @@ import {
   startFakeCloud,
   until,
 } from './testing/fake-cloud.ts';
-import { createWire } from './wire.ts';
+import { openSession } from './testing/open-session.ts';
 
 /** Flavors that are shown only to tokens that have not been revoked. */
 function guardFlavors(fake: FakeCloud): void {
@@ -19,22 +17,6 @@ function guardFlavors(fake: FakeCloud): void {
       ? { json: { flavors: [] } }
       : { status: 401, json: { error: { code: 401, message: 'Unauthorized' } } },
   );
-}
-
-/** A session by itself, with a clock to turn. */
-function openSession(fake: FakeCloud, clock: { now: number }) {
-  const settings = {
-    authUrl: `${fake.url}/identity`,
-    auth: { type: 'password', username: 'admin', password: 'x', userDomainName: 'Default' },
-    interface: 'public',
-    connectTimeoutMs: 1_000,
-    requestTimeoutMs: 5_000,
-    maxConnections: 2,
-  } as const;
-  const wire = createWire(settings, { log: silentLog });
-  const closed = new AbortController().signal;
-  const session = createSession({ settings, scope: 'home', wire, closed, now: () => clock.now });
-  return { session, [Symbol.dispose]: wire.close };
 }
 
 test('callers at the same time share one token', async () => {
