@@ -8,11 +8,18 @@ import { openDatabase } from '#common/database.ts';
 import { silentLog } from '#common/log.ts';
 import { connect } from '#common/rpc-client.ts';
 import {
+  CreateFloatingIpRequest,
+  ListFloatingIpsRequest,
+  type NetworkingServiceServer,
+  NetworkingServiceService,
+} from '#proto/pucp/openstack/v1/networking_service.ts';
+import {
   type OpenstackServiceServer,
   OpenstackServiceService,
 } from '#proto/pucp/openstack/v1/openstack_service.ts';
 import { migrations } from '../../services/openstack/migrations/all.ts';
-import { type Contract, failureOf, startContract, until } from './contract.ts';
+import { type Contract, failureOf, isRealCloud, startContract, until } from './contract.ts';
+import { connectNetworking, wayOutside } from './networking.ts';
 import { NOTHING, remains, slice } from './slice.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -51,6 +58,42 @@ test('after kill -9 in the middle of a deployment, the next start removes what w
   }
 });
 
+test('after kill -9 while a floating IP is made, its owner finds it and gives it back', {
+  skip: isRealCloud,
+}, async () => {
+  const contract = await startContract();
+  const networking = connectNetworking(contract);
+  try {
+    const owner = await contract.user();
+    const { options } = owner;
+    const { portId } = await wayOutside(contract, networking, owner);
+    const match = { service: 'network', method: 'POST', path: '/floatingips$' };
+    await fetch(new URL('/_sandbox/faults', contract.environment.OPENSTACK_AUTH_URL), {
+      method: 'POST',
+      body: JSON.stringify({ match, effect: 'delay-after', delay_ms: 4_000 }),
+    });
+    const first = await startProcess(contract);
+    const other = connect<NetworkingServiceServer>(NetworkingServiceService, first.url);
+    const wish = CreateFloatingIpRequest.fromPartial({ portId, description: 'for the web' });
+    const call = failureOf(other.createFloatingIp(wish, options));
+    const list = async () => {
+      const all = ListFloatingIpsRequest.fromPartial({});
+      return (await networking.listFloatingIps(all, options)).floatingIps;
+    };
+    await until(async () => (await list()).length === 1, 'the floating IP is made');
+    first.kill();
+    assert.equal((await call).code, 'UNAVAILABLE');
+    other.close();
+    const [left] = await list();
+    assert.deepEqual([left?.portId, left?.description], [portId, 'for the web']);
+    await networking.deleteFloatingIp({ id: left?.id ?? '' }, options);
+    assert.deepEqual(await list(), []);
+  } finally {
+    networking.close();
+    await contract.close();
+  }
+});
+
 /** The service as a process of its own, on the contract's database and cloud. */
 async function startProcess({ environment }: Contract) {
   const child = spawn(process.execPath, [join(ROOT, 'services/openstack/main.ts')], {
@@ -61,9 +104,10 @@ async function startProcess({ environment }: Contract) {
   const exited = once(child, 'exit').then(() => assert.fail('the service ended before it listened'));
   const port = await Promise.race([portOf(child.stdout), exited]);
   child.stdout.resume();
-  const client = connect<OpenstackServiceServer>(OpenstackServiceService, `http://127.0.0.1:${port}`);
+  const url = `http://127.0.0.1:${port}`;
+  const client = connect<OpenstackServiceServer>(OpenstackServiceService, url);
   exited.catch(() => client.close());
-  return { client, kill: () => child.kill('SIGKILL') };
+  return { client, url, kill: () => child.kill('SIGKILL') };
 }
 
 async function portOf(lines: NodeJS.ReadableStream): Promise<number> {

@@ -115,19 +115,17 @@ for (const [what, { keys, list }] of Object.entries(LISTS)) {
     const idsOf = ({ items }: Listed) => items.map(({ id }) => id);
     const usual = idsOf(await list(whole));
     assert(usual.length > 0);
-    assert.deepEqual(idsOf(await list({ ...whole, orderBy: `${keys[0]} asc` })), usual);
     for (const key of keys) {
-      const rising = await list({ ...whole, orderBy: key });
+      const rising = await list({ ...whole, orderBy: `${key} asc` });
+      if (key === keys[0]) assert.deepEqual(idsOf(rising), usual);
       const texts = rising.items.map((item) => String((item as Record<string, unknown>)[camel(key)]));
       if (!/cidr|address/.test(key)) assert.deepEqual(texts, texts.toSorted(), key);
-      const falling = idsOf(await list({ ...whole, orderBy: `${key} desc` }));
-      assert.deepEqual(falling, idsOf(rising).reverse());
       const first = await list({ ...whole, orderBy: `${key} desc`, pageSize: 1 });
       const rest = await list({ ...whole, orderBy: `${key} desc`, pageToken: first.nextPageToken });
       const paged = first.nextPageToken === '' ? idsOf(first) : [...idsOf(first), ...idsOf(rest)];
-      assert.deepEqual(paged, falling);
+      assert.deepEqual(paged, idsOf(rising).reverse());
     }
-    for (const orderBy of ['wings', `${keys[0]} down`, 'name, id']) {
+    for (const orderBy of ['wings', `${keys[0]} down`]) {
       const failure = await failureOf(list({ ...whole, orderBy }));
       assert.deepEqual(
         failure.violations.map(({ field }) => field),
