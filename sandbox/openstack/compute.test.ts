@@ -291,3 +291,22 @@ test('the flavors and images of the original are there', async () => {
     assert.ok(names.includes(name), name);
   }
 });
+
+test('a server that is asked for in a wrong form is refused in Nova’s words', async () => {
+  const refusal = async (more: object, version = '2.1') => {
+    const server = { name: 'x', flavorRef: '1', ...more };
+    const headers = { 'x-openstack-nova-api-version': version };
+    const answer = await demo.call('POST', 'compute', '/servers', { server }, headers);
+    return `${answer.status} ${answer.body.badRequest?.message}`;
+  };
+  assert.match(await refusal({ networks: 'none' }), /^400 .*networks.*'none' is not of type 'array'$/);
+  assert.match(await refusal({ networks: [{ uuid: 'x' }] }), /^400 Bad networks format: network uuid/);
+  assert.match(await refusal({ networks: [{ tag: 'x' }] }), /^400 .*'tag' was unexpected\)$/);
+  assert.match(await refusal({ user_data: 'x' }), /^400 .*'x' is not a 'base64'$/);
+  assert.match(
+    await refusal({ metadata: { 'a/b': 'c' } }),
+    /^400 .*'a\/b' does not match any of the regexes/,
+  );
+  assert.match(await refusal({ config_drive: 'maybe' }), /^400 .*'maybe' is not one of \[True, 'True'/);
+  assert.match(await refusal({ networks: [], hostname: 'A_B' }, '2.90'), /^400 .*hostname.*does not match/);
+});

@@ -1,11 +1,13 @@
 // os-interface: ports attached to and detached from a server.
 
 import type { Cloud } from '../cloud.ts';
-import { type Call, isObject, type Json, ok, type Route, route } from '../http.ts';
-import { makePort } from '../neutron/port-life.ts';
+import { type Call, Fault, isObject, type Json, ok, type Route, route } from '../http.ts';
+import { isUuid, pythonText } from '../ids.ts';
+import { isNetworkVisible } from '../neutron/networks.ts';
+import { makePort, type NewPort } from '../neutron/port-life.ts';
 import { isOwn } from '../neutron/resource.ts';
-import type { PortRow } from '../neutron/rows.ts';
-import { badRequest, conflict, notFound } from './faults.ts';
+import type { NetworkRow, PortRow } from '../neutron/rows.ts';
+import { badRequest, conflict, invalidField, notFound } from './faults.ts';
 import { ZONE } from './hosts.ts';
 import { bindPort, groupIds, touch, unbindPort } from './server-life.ts';
 import { portsOf } from './server-view.ts';
@@ -23,7 +25,11 @@ export function interfaceRoutes(cloud: Cloud): Route[] {
     route('GET', `${path}/{port_id}`, (call) => {
       const port = portsOf(cloud, mustServer(cloud, call)).find(({ id }) => id === call.params.port_id);
       if (!port)
-        throw notFound(`Instance ${call.params.id} does not have a port with id ${call.params.port_id}`);
+        throw notFound(
+          cloud.ports.get(call.params.port_id)
+            ? `Instance ${call.params.id} does not have a port with id ${call.params.port_id}`
+            : `Port id ${call.params.port_id} could not be found.`,
+        );
       return ok({ interfaceAttachment: show(port, call) });
     }),
     route('DELETE', `${path}/{port_id}`, (call) => {
@@ -62,7 +68,21 @@ function attach(cloud: Cloud, call: Call): Json {
   const row = mustServer(cloud, call);
   requireUnlocked(row, call);
   const input = isObject(call.body.interfaceAttachment) ? call.body.interfaceAttachment : {};
-  const { net_id: networkId, port_id: portId } = input;
+  const { port_id: portId } = input;
+  const allowed = ['net_id', 'port_id', 'fixed_ips', ...(call.minor >= 49 ? ['tag'] : [])];
+  const extra = Object.keys(input).find((name) => !allowed.includes(name));
+  if (extra !== undefined) {
+    const reason = `Additional properties are not allowed ('${extra}' was unexpected)`;
+    throw invalidField('interfaceAttachment', input, reason);
+  }
+  for (const name of ['net_id', 'port_id']) {
+    const value = input[name];
+    if (value !== undefined && !isUuid(value))
+      throw invalidField(name, value, `${pythonText(value)} is not a 'uuid'`);
+  }
+  if (input.fixed_ips !== undefined && input.net_id === undefined)
+    throw badRequest('Must input network_id when request IP address');
+  const networkId = input.net_id;
   if (networkId !== undefined && portId !== undefined)
     throw badRequest('Must not input both network_id and port_id');
   if (!ATTACHABLE.includes(row.vm_state)) {
@@ -70,10 +90,8 @@ function attach(cloud: Cloud, call: Call): Json {
   }
   let port: PortRow;
   if (portId === undefined) {
-    const network = cloud.networks.get(String(networkId));
-    if (!network) throw badRequest(`Network ${String(networkId)} could not be found.`);
-    port = makePort(cloud, {
-      networkId: network.id,
+    const network = networkOf(cloud, networkId, call);
+    port = portOn(cloud, network.id, {
       projectId: row.project_id,
       deviceId: row.id,
       deviceOwner: `compute:${ZONE}`,
@@ -94,4 +112,43 @@ function attach(cloud: Cloud, call: Call): Json {
     own_port_ids: portId === undefined ? [...row.own_port_ids, port.id] : row.own_port_ids,
   });
   return show(port, call);
+}
+
+/** The compute host looks for the network, and what it fails at comes back as Nova's own failure. */
+function networkOf(cloud: Cloud, id: unknown, { caller }: Call): NetworkRow {
+  if (id === undefined) {
+    const own = cloud.networks.by('project_id', caller.projectId).filter((network) => !network.is_external);
+    const [only] = own;
+    if (own.length > 1)
+      throw badRequest('Multiple possible networks found, use a Network ID to be more specific.');
+    if (!only) throw badRequest('No Network was found.');
+    return only;
+  }
+  const network = cloud.networks.get(String(id));
+  if (!network || !isNetworkVisible(network, caller))
+    throw unexpected('oslo_messaging.rpc.client.RemoteError');
+  if (cloud.subnets.by('network_id', network.id).length === 0) {
+    throw badRequest(
+      'Network requires port_security_enabled and subnet associated in order to apply security groups.',
+    );
+  }
+  return network;
+}
+
+function portOn(cloud: Cloud, networkId: string, wish: Omit<NewPort, 'networkId'>): PortRow {
+  try {
+    return makePort(cloud, { networkId, ...wish });
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    const address = /^IP address (\S+) already allocated/.exec(error.message)?.[1];
+    if (address !== undefined) throw conflict(`Fixed IP ${address} is already in use.`);
+    if (error.type.startsWith('InvalidIpFor')) throw unexpected('nova.exception.InterfaceAttachFailed');
+    throw error;
+  }
+}
+
+function unexpected(kind: string): Fault {
+  const text =
+    'Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the Nova API log if possible.';
+  return new Fault(500, `${text}\n<class '${kind}'>`);
 }

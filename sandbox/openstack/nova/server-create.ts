@@ -22,6 +22,7 @@ import type { FlavorRow, ServerRow, VolumeAttachment } from './rows.ts';
 import { accessAddressOf, diskConfigOf, serverGroupOf } from './server-attributes.ts';
 import { startBuild } from './server-life.ts';
 import { checkPortQuota, networksOf } from './server-networks.ts';
+import { checkServerSchema } from './server-schema.ts';
 import { linksOf } from './server-view.ts';
 import { volumesOf } from './server-volumes.ts';
 
@@ -67,6 +68,7 @@ export function createServers(cloud: Cloud, call: Call): Reply {
   const required = ['name', 'flavorRef', ...(minor >= 37 ? ['networks'] : [])];
   const input = objectOf(call.body, 'server', { allowed: allowedAt(minor), required });
   const name = nameOf(input.name);
+  checkServerSchema(input, minor);
   const metadata = metadataOf(input.metadata ?? {}, 'metadata');
   const tags = tagsOf(input.tags);
   const { zone, host } = zoneOf(cloud, call, input);
@@ -172,7 +174,7 @@ export function nameOf(value: unknown): string {
 function hostnameOf(name: string): string {
   const clean = name
     .toLowerCase()
-    .replace(/[ _]/g, '-')
+    .replace(/[ _.]/g, '-')
     .replace(/[^a-z0-9.-]/g, '')
     .replace(/^[-.]+|[-.]+$/g, '');
   return clean.slice(0, 63) || 'server';
@@ -193,7 +195,9 @@ function tagsOf(value: unknown): string[] {
 }
 
 export function checkTag(tag: unknown, field = 'tag'): void {
-  if (typeof tag !== 'string' || tag === '' || tag.length > 60 || /[,/]/.test(tag)) {
+  if (tag === '') throw invalidField(field, tag, "'' is too short");
+  if (typeof tag === 'string' && tag.length > 60) throw invalidField(field, tag, `'${tag}' is too long`);
+  if (typeof tag !== 'string' || /[,/]/.test(tag)) {
     throw invalidField(field, tag, `${pythonText(tag)} does not match '^[^,/]*$'`);
   }
 }

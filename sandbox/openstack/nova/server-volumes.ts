@@ -51,7 +51,14 @@ export function volumesOf(cloud: Cloud, { caller }: Call, value: unknown): (() =
     } else {
       const size = Number(entry.volume_size ?? 0);
       if (!Number.isInteger(size) || size < 1) {
-        throw badRequest('Block Device Mapping is Invalid: volume_size must be given.');
+        throw badRequest(
+          source === 'image'
+            ? "Images with destination_type 'volume' need to have a non-zero size specified"
+            : 'Block Device Mapping is Invalid: volume_size must be given.',
+        );
+      }
+      if (source === 'image' && !cloud.images.get(String(uuid))) {
+        throw badRequest(`Block Device Mapping is Invalid: failed to get image ${String(uuid)}.`);
       }
       makers.push(() => {
         const image = source === 'image' ? String(uuid) : undefined;

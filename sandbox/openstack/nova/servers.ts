@@ -9,6 +9,7 @@ import { accessAddressOf, diskConfigOf } from './server-attributes.ts';
 import { createServers, nameOf } from './server-create.ts';
 import { startDelete, touch } from './server-life.ts';
 import { findServers } from './server-list.ts';
+import { checkHostname } from './server-schema.ts';
 import { addressesOf, briefServer, portsOf, showChanged, showServer } from './server-view.ts';
 
 export function serverRoutes(cloud: Cloud): Route[] {
@@ -40,6 +41,7 @@ export function serverRoutes(cloud: Cloud): Route[] {
       if (call.minor >= 19) allowed.push('description');
       if (call.minor >= 90) allowed.push('hostname');
       const input = objectOf(call.body, 'server', { allowed });
+      if (input.hostname !== undefined) checkHostname(input.hostname, 'hostname', call.minor);
       const changed = touch(cloud, row.id, {
         ...(input.name === undefined ? {} : { name: nameOf(input.name) }),
         ...(input.description === undefined ? {} : { description: input.description as string | null }),
