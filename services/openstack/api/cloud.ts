@@ -95,7 +95,7 @@ export function createCloud(settings: CloudSettings, deps: WireDeps): Cloud {
       closed: closing.signal,
       onToken: deps.onToken,
       isYoung: () =>
-        scope !== 'home' && 'projectId' in scope && newborns.has(path`/projects/${scope.projectId}`, false),
+        scope !== 'home' && 'projectId' in scope && newborns.has(path`/projects/${scope.projectId}`),
     });
     const client = (service: ServiceName) =>
       createServiceClient({ service, settings, session, wire, versions: versions[service], newborns });

@@ -97,17 +97,18 @@ test('things are young for three seconds, by whatever call they were made, and n
   newborns.made({ networks: [{ id: 'n1' }, { id: 'n2' }] });
   newborns.made({ id: 'i1', status: 'queued' });
   newborns.made(undefined);
-  for (const id of ['s1', 'n1', 'n2', 'i1']) assert.ok(newborns.has(path`/things/${id}`, false), id);
-  assert.ok(newborns.has(path`/servers/${'s1'}/action`, false));
+  for (const id of ['s1', 'n1', 'n2', 'i1']) assert.ok(newborns.has(path`/things/${id}`), id);
+  assert.ok(newborns.has(path`/servers/${'s1'}/action`, 'POST'));
+  assert.ok(!newborns.has(path`/flavors/${'s1'}/os-flavor-access`), 'nor may it have what others have');
+  assert.ok(!newborns.has(path`/servers/${'s1'}/os-interface/${'p1'}`), 'what lies below may be absent');
   assert.ok(
-    !newborns.has(path`/servers/${'s1'}/os-interface/${'p1'}`, false),
-    'what lies below may be absent',
+    newborns.has(path`/projects/${'s1'}/users/${'u'}/roles/${'r'}`, 'PUT'),
+    'a role in a new project',
   );
-  assert.ok(newborns.has(path`/projects/${'s1'}/users/${'u'}/roles/${'r'}`, true), 'a role in a new project');
   now = 3_000;
-  assert.ok(!newborns.has(path`/servers/${'s1'}`, false));
+  assert.ok(!newborns.has(path`/servers/${'s1'}`));
   now = 0;
   for (let count = 0; count < 1_001; count += 1) newborns.made({ port: { id: `p${count}` } });
-  assert.ok(!newborns.has(path`/ports/${'p0'}`, false));
-  assert.ok(newborns.has(path`/ports/${'p1000'}`, false));
+  assert.ok(!newborns.has(path`/ports/${'p0'}`));
+  assert.ok(newborns.has(path`/ports/${'p1000'}`));
 });

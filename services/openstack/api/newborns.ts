@@ -9,7 +9,7 @@ export type Newborns = {
   /** It may be gone from now on. */
   removed(path: Path): void;
   /** Whether the path is of something made so lately that a 404 may be mistaken. */
-  has(path: Path, isPut: boolean): boolean;
+  has(path: Path, method?: string): boolean;
 };
 
 /** Clusters in one place agree within milliseconds; whoever lags longer than this is sick. */
@@ -30,9 +30,9 @@ export function createNewborns(now: () => number = Date.now): Newborns {
       }
     },
     removed: ({ path }) => bornAt.delete(lastOf(path)),
-    has({ path, route }, isPut) {
-      // What lies below it, such as a volume that is attached, may well be absent; what is to be put there may not.
-      const segments = route.split('{id}').length > 2 && !isPut ? [] : path.split('/');
+    has({ path }, method = 'GET') {
+      // What is looked for below it, such as an attached volume, may well be absent; where something is put, it must be.
+      const segments = method === 'PUT' || method === 'POST' ? path.split('/') : [lastOf(path)];
       return segments.some((id) => now() - (bornAt.get(id) ?? Number.NEGATIVE_INFINITY) < YOUTH_MS);
     },
   };

@@ -152,7 +152,7 @@ export function createServiceClient(options: RequestOptions): ServiceClient {
         return body;
       } catch (error) {
         const isAbsent = error instanceof Failure && error.code === 'NOT_FOUND' && !call.upload;
-        if (!isAbsent || !newborns.has(path, method === 'PUT')) throw error;
+        if (!isAbsent || !newborns.has(path, method)) throw error;
         await pause(backoffMs(count, { baseMs: 200, maxMs: 1_000 }), context.signal);
       }
     }
