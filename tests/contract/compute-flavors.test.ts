@@ -72,7 +72,7 @@ test('a private flavor exists for the projects that may use it, and for admins',
   );
   assert.deepEqual((await compute.listFlavorAccess({ id, ...page }, admin.options)).projects, [access]);
   const again = compute.addFlavorAccess({ id, projectId: project.id }, admin.options);
-  await isRefused(again, 'ALREADY_EXISTS');
+  await isRefused(again, 'ALREADY_EXISTS', /may use flavor ".*" already/);
   assert(await sees(flavor, owner.options));
   assert(!(await sees(flavor, stranger.options)));
   assert.equal((await compute.getFlavor({ id: flavor.name }, owner.options)).id, id);
@@ -87,9 +87,10 @@ test('a private flavor exists for the projects that may use it, and for admins',
   assert.equal(flavorId, flavor.name);
   await contract.client.deleteInstance({ id: instance }, owner.options);
 
-  const removal = { id, projectId: project.id };
-  await compute.removeFlavorAccess(removal, admin.options);
-  await compute.removeFlavorAccess(removal, admin.options);
+  for (const wanted of [projectName, project.id]) {
+    await compute.removeFlavorAccess({ id, projectId: wanted }, admin.options);
+  }
+  await isRefused(compute.removeFlavorAccess({ id, projectId: 'nowhere' }, admin.options), 'NOT_FOUND');
   assert(!(await sees(flavor, owner.options)));
   await compute.deleteFlavor({ id }, admin.options);
 });

@@ -113,6 +113,8 @@ test('a volume grows while a server has it', async () => {
   const instanceId = await makeServer(undefined);
   await contract.client.attachVolume({ id: volume.id, instanceId, device: '' }, options);
   await reach(volume.id, 'in-use');
+  const nowhere = contract.client.attachVolume({ id: volume.id, instanceId: '', device: '' }, options);
+  assert.match((await failureOf(nowhere)).message, /instance_id: is missing/);
   await storage.extendVolume({ id: volume.id, sizeGib: 2 }, options);
   await until(async () => {
     const { sizeGib, status } = await storage.getVolume({ id: volume.id }, options);
@@ -153,6 +155,7 @@ test('a snapshot is taken, listed, renamed, made into a volume, and removed', as
 
   const kept = await failureOf(client.deleteVolume({ id: volume.id }, options));
   assert.equal(kept.code, 'ABORTED');
+  assert.match(kept.message, new RegExp(`has snapshots: delete .*"${second.name}".* first`));
   for (const { id } of [made, second]) {
     const { message } = await storage.deleteVolumeSnapshot({ id }, options);
     assert.match(message, /deleted/);

@@ -54,7 +54,11 @@ export function flavorExtraHandlers(deps: Deps): FlavorExtraHandlers {
       const flavor = await findFlavor(nova, id, within);
       if (isPublic(flavor)) throw isForAll(flavor);
       const project = await tenancy.find(context.caller, projectId, within);
-      await nova.addFlavorAccess(flavor.id, project.id, within);
+      await nova.addFlavorAccess(flavor.id, project.id, within).catch((error: unknown) => {
+        throw error instanceof Failure && error.code === 'ALREADY_EXISTS'
+          ? hasIt(flavor, project.name)
+          : error;
+      });
       return { flavorId: flavor.id, projectId: project.id, projectName: project.name };
     },
 
@@ -62,7 +66,8 @@ export function flavorExtraHandlers(deps: Deps): FlavorExtraHandlers {
       const within = callContext(context);
       const flavor = await findFlavor(nova, id, within);
       if (isPublic(flavor)) throw isForAll(flavor);
-      await absentIsDone(nova.removeFlavorAccess(flavor.id, projectId, within));
+      const project = await tenancy.find(context.caller, projectId, within);
+      await absentIsDone(nova.removeFlavorAccess(flavor.id, project.id, within));
       return { message: 'The project may not use the flavor' };
     },
 
@@ -93,6 +98,15 @@ export function flavorExtraHandlers(deps: Deps): FlavorExtraHandlers {
 
 function isPublic(flavor: NovaFlavor): boolean {
   return flavor['os-flavor-access:is_public'];
+}
+
+function hasIt({ id, name }: NovaFlavor, projectName: string): Failure {
+  return new Failure({
+    code: 'ALREADY_EXISTS',
+    reason: 'FLAVOR_ACCESS_EXISTS',
+    message: `Project "${projectName}" may use flavor "${name}" already`,
+    metadata: { flavor_id: id },
+  });
 }
 
 function isForAll({ id, name }: NovaFlavor): Failure {

@@ -10,10 +10,10 @@ export function* checkMetadata(metadata: Metadata, most: number): Generator<Fiel
   if (entries.length > most) {
     yield { field: 'metadata', message: `must have at most ${most} entries` };
   }
-  if (entries.some(([key, value]) => !isKey(key) || value.length > 255)) {
-    const message =
-      'keys must have 1 to 255 letters, digits, spaces and _ : . -, values at most 255 characters';
-    yield { field: 'metadata', message };
+  const wrong = entries.find(([key, value]) => !isKey(key) || value.length > 255);
+  if (wrong) {
+    const rule = 'keys must have 1 to 255 letters, digits, spaces and _ : . -, values at most 255 characters';
+    yield { field: 'metadata', message: `"${wrong[0].slice(0, 100)}" cannot be kept: ${rule}` };
   }
 }
 

@@ -89,13 +89,22 @@ export function volumeHandlers(deps: Deps): VolumeHandlers {
 
     async deleteVolume({ id }, context) {
       const volume = await find(id, context);
-      const { cinder } = await tenancy.clientsFor(projectOf(volume), callContext(context));
+      const within = callContext(context);
+      const { cinder } = await tenancy.clientsFor(projectOf(volume), within);
       if (volume.attachments.length > 0) throw volumeBusy(volume, 'detach it first');
-      await cinder.deleteVolume(id, callContext(context));
+      await cinder.deleteVolume(id, within).catch(async (error: unknown) => {
+        if (!(error instanceof Failure) || error.code !== 'ABORTED') throw error;
+        // Cinder names all that can be in the way at once.
+        const snapshots = await cinder.listSnapshots({ volumeId: id }, within);
+        throw snapshots.length > 0 ? hasSnapshots(volume, snapshots) : error;
+      });
       return { message: 'Volume deleted successfully' };
     },
 
     async attachVolume(request, context) {
+      if (request.instanceId === '') {
+        throw invalid([{ field: 'instance_id', message: 'is missing: name an instance' }]);
+      }
       const within = callContext(context);
       const volume = await find(request.id, context);
       const server = await findReachable(tenancy, context, {
@@ -136,6 +145,16 @@ export function volumeHandlers(deps: Deps): VolumeHandlers {
       return { message: 'Volume detached successfully' };
     },
   };
+}
+
+function hasSnapshots({ id, name }: CinderVolume, snapshots: readonly CinderSnapshot[]): Failure {
+  return new Failure({
+    code: 'ABORTED',
+    reason: 'VOLUME_HAS_SNAPSHOTS',
+    message: `Volume "${name || id}" has snapshots: delete ${snapshots.map((one) => `"${one.name || one.id}"`).join(', ')} first`,
+    metadata: { volume_id: id },
+    retryable: true,
+  });
 }
 
 /** What fills it, if something is asked for. */

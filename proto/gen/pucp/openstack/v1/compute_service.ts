@@ -385,7 +385,7 @@ export interface AddFlavorAccessRequest {
 export interface RemoveFlavorAccessRequest {
   /** An id or the cloud's own name. */
   id: string;
-  /** A project's id. */
+  /** A project by id or name. */
   projectId: string;
 }
 
@@ -5263,7 +5263,7 @@ export const ComputeServiceService = {
   },
   /**
    * Ends a project's use of a private flavor; servers that have it keep it. A project that may not use it is no mistake.
-   * Errors: NOT_FOUND for the flavor, FAILED_PRECONDITION as of AddFlavorAccess.
+   * Errors: NOT_FOUND for the flavor or the project, FAILED_PRECONDITION as of AddFlavorAccess.
    */
   removeFlavorAccess: {
     path: "/pucp.openstack.v1.ComputeService/RemoveFlavorAccess" as const,
@@ -5449,7 +5449,7 @@ export interface ComputeServiceServer extends UntypedServiceImplementation {
   addFlavorAccess: handleUnaryCall<AddFlavorAccessRequest, FlavorAccess>;
   /**
    * Ends a project's use of a private flavor; servers that have it keep it. A project that may not use it is no mistake.
-   * Errors: NOT_FOUND for the flavor, FAILED_PRECONDITION as of AddFlavorAccess.
+   * Errors: NOT_FOUND for the flavor or the project, FAILED_PRECONDITION as of AddFlavorAccess.
    */
   removeFlavorAccess: handleUnaryCall<RemoveFlavorAccessRequest, RemoveFlavorAccessResponse>;
   /** Returns a flavor's extra specs. Errors: NOT_FOUND. */
@@ -6014,7 +6014,7 @@ export interface ComputeServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Ends a project's use of a private flavor; servers that have it keep it. A project that may not use it is no mistake.
-   * Errors: NOT_FOUND for the flavor, FAILED_PRECONDITION as of AddFlavorAccess.
+   * Errors: NOT_FOUND for the flavor or the project, FAILED_PRECONDITION as of AddFlavorAccess.
    */
   removeFlavorAccess(
     request: RemoveFlavorAccessRequest,
