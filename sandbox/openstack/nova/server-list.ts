@@ -18,6 +18,10 @@ const MEMBER_FILTERS = [
   'changes-since',
   'changes-before',
 ];
+/** From which microversion on members may filter by these; before, they are ignored. */
+const MEMBERS_SINCE: Readonly<Record<string, number>> = { ip6: 5, 'changes-before': 66 };
+/** Known, and without effect here. */
+const IGNORED = ['access_ip_v4', 'access_ip_v6', 'auto_disk_config', 'image_ref', 'launch_index'];
 const TAG_FILTERS = ['tags', 'tags-any', 'not-tags', 'not-tags-any'];
 /** Members may use these from 2.83 on; before, they are ignored. */
 const NEWER_MEMBER_FILTERS = [
@@ -94,7 +98,7 @@ const STATUSES = [
 export function findServers(cloud: Cloud, call: Call, action: 'index' | 'detail'): ServerRow[] {
   const { query, caller, minor } = call;
   checkNames(query, minor);
-  const isAll = query.has('all_tenants') && !/^(false|0|no)$/i.test(query.get('all_tenants') ?? '');
+  const isAll = query.has('all_tenants') && booleanOf(query.getAll('all_tenants').at(-1) || '1');
   if (isAll) requirePolicy(caller, `os_compute_api:servers:${action}:get_all_tenants`);
   const project = query.get('project_id') ?? query.get('tenant_id');
   const rows = !isAll
@@ -103,9 +107,9 @@ export function findServers(cloud: Cloud, call: Call, action: 'index' | 'detail'
       ? cloud.servers.all()
       : cloud.servers.by('project_id', project);
   const usable = (name: string) =>
-    MEMBER_FILTERS.includes(name) ||
-    (TAG_FILTERS.includes(name) && minor >= 26) ||
     caller.isAdmin ||
+    (MEMBER_FILTERS.includes(name) && minor >= (MEMBERS_SINCE[name] ?? 1)) ||
+    (TAG_FILTERS.includes(name) && minor >= 26) ||
     (NEWER_MEMBER_FILTERS.includes(name) && minor >= 83);
   // An unknown status is a mistake only since 2.38; before, nothing has it.
   const isHopeless =
@@ -118,8 +122,25 @@ export function findServers(cloud: Cloud, call: Call, action: 'index' | 'detail'
   return sorted(found, query);
 }
 
+const TRUE_WORDS = ['1', 'on', 't', 'true', 'y', 'yes'];
+const FALSE_WORDS = ['0', 'f', 'false', 'n', 'no', 'off'];
+
+function booleanOf(text: string): boolean {
+  const word = text.toLowerCase();
+  if (TRUE_WORDS.includes(word) || FALSE_WORDS.includes(word)) return TRUE_WORDS.includes(word);
+  const words = [...TRUE_WORDS, ...FALSE_WORDS].sort().map((one) => `'${one}'`);
+  throw badRequest(`Unrecognized value '${text}', acceptable values are: ${words.join(', ')}`);
+}
+
 function checkNames(query: URLSearchParams, minor: number): void {
-  const known = [...CONTROLS, ...MEMBER_FILTERS, ...TAG_FILTERS, ...NEWER_MEMBER_FILTERS, ...ADMIN_FILTERS];
+  const known = [
+    ...CONTROLS,
+    ...IGNORED,
+    ...MEMBER_FILTERS,
+    ...TAG_FILTERS,
+    ...NEWER_MEMBER_FILTERS,
+    ...ADMIN_FILTERS,
+  ];
   const unknown = [...query.keys()].find((name) => !known.includes(name) && !name.startsWith('_'));
   if (unknown !== undefined && minor >= 75)
     throw badRequest(`'${unknown}' does not match any of the regexes: '^_'`);
@@ -137,14 +158,15 @@ function checkNames(query: URLSearchParams, minor: number): void {
 type Test = (row: ServerRow) => boolean;
 
 function testOf(cloud: Cloud, name: string, values: string[]): Test | undefined {
-  const value = values[0] ?? '';
+  // Of several values the last counts.
+  const value = values.at(-1) ?? '';
   const tags = values.flatMap((text) => text.split(','));
   switch (name) {
     case 'name':
-      return matching(value, (row) => [row.name]);
+      return matching(name, value, (row) => [row.name]);
     case 'ip':
     case 'ip6':
-      return matching(value, (row) => ipsOf(cloud, row));
+      return matching(name, value, (row) => ipsOf(cloud, row));
     case 'status': {
       const wanted = values.map((text) => text.toUpperCase());
       if (wanted.some((text) => !STATUSES.includes(text))) throw badRequest('Invalid status value');
@@ -155,11 +177,11 @@ function testOf(cloud: Cloud, name: string, values: string[]): Test | undefined 
     case 'flavor':
       return (row) => row.flavor.id === value;
     case 'changes-since': {
-      const time = timeOf(value);
+      const time = timeOf(name, value);
       return (row) => Date.parse(row.updated_at) >= time;
     }
     case 'changes-before': {
-      const time = timeOf(value);
+      const time = timeOf(name, value);
       return (row) => Date.parse(row.updated_at) <= time;
     }
     case 'tags':
@@ -176,8 +198,10 @@ function testOf(cloud: Cloud, name: string, values: string[]): Test | undefined 
       return (row) => values.includes(row.id);
     case 'node':
       return (row) => row.host === value;
-    case 'locked':
-      return (row) => row.locked === /^(true|1)$/i.test(value);
+    case 'locked': {
+      const isLocked = booleanOf(value);
+      return (row) => row.locked === isLocked;
+    }
     case 'deleted':
       return (row) => !/^(true|1)$/i.test(value) || row.vm_state === 'deleted';
     case 'host':
@@ -189,19 +213,22 @@ function testOf(cloud: Cloud, name: string, values: string[]): Test | undefined 
     case 'key_name':
     case 'reservation_id':
     case 'hostname':
-    case 'description':
+    case 'created_at':
+    case 'launched_at':
       return (row) => String(row[name] ?? '') === value;
     default:
       return undefined;
   }
 }
 
-function matching(pattern: string, textsOf: (row: ServerRow) => string[]): Test {
+function matching(name: string, pattern: string, textsOf: (row: ServerRow) => string[]): Test {
   let expression: RegExp;
   try {
     expression = new RegExp(pattern.slice(0, 255), 'i');
   } catch {
-    return (row) => textsOf(row).some((text) => text.includes(pattern));
+    throw badRequest(
+      `Invalid input for query parameters ${name}. Value: ${pattern}. '${pattern}' is not a 'regex'`,
+    );
   }
   return (row) => textsOf(row).some((text) => expression.test(text));
 }
@@ -224,10 +251,12 @@ function metadataTest(value: string): Test {
 
 const ISO_TIME = /^\d{4}-\d\d(-\d\d)?([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/;
 
-function timeOf(value: string): number {
+function timeOf(name: string, value: string): number {
   const time = ISO_TIME.test(value) ? Date.parse(value) : Number.NaN;
   if (Number.isNaN(time))
-    throw badRequest(`Invalid input for query parameters changes-since. Value: ${value}.`);
+    throw badRequest(
+      `Invalid input for query parameters ${name}. Value: ${value}. '${value}' is not a 'date-time'`,
+    );
   return time;
 }
 
@@ -235,7 +264,11 @@ function timeOf(value: string): number {
 function sorted(rows: ServerRow[], query: URLSearchParams): ServerRow[] {
   const keys = query.getAll('sort_key');
   const directions = query.getAll('sort_dir');
-  if (keys.length === 0) return rows.reverse();
+  const unknown = directions.find((direction) => direction !== 'asc' && direction !== 'desc');
+  if (unknown !== undefined)
+    throw badRequest("Invalid input received: Unknown sort direction, must be 'desc' or 'asc'");
+  // Rows are in the order in which they were made.
+  if (keys.length === 0) return directions[0] === 'asc' ? rows : rows.reverse();
   return rows.reverse().sort((a, b) => {
     for (const [index, key] of keys.entries()) {
       const column = SORT_COLUMNS[key];
