@@ -123,6 +123,7 @@ function create(cloud: Cloud, call: Call): Reply {
     updated_at: now,
     tags: [],
     ...Object.fromEntries(Object.entries(body).filter(([name]) => SETTABLE.includes(name))),
+    ...(Array.isArray(body.tags) ? { tags: [...new Set(body.tags.map(String))] } : {}),
     properties,
   };
   return created(showImage(cloud.images.put(row)), { location: `${cloud.url}/image/v2/images/${id}` });
@@ -150,9 +151,19 @@ async function patch(cloud: Cloud, call: Call): Promise<Reply> {
   const row = mustImage(cloud, call);
   requireOwner(row, call);
   const changes = applyPatch(row, operations, { settable: SETTABLE, readOnly: READ_ONLY });
+  refuseFormatOfActive(row, changes);
+  if (changes.owner !== undefined && changes.owner !== row.owner && !call.caller.isAdmin)
+    throw forbidden("Owner can't be updated by non admin.");
   if (changes.visibility !== row.visibility) requirePublicize(changes.visibility, call);
   const updated = cloud.images.update(row.id, { ...changes, updated_at: nowSeconds() }) ?? row;
   return ok(showImage(updated));
+}
+
+/** What an image's bytes are is said before they come. */
+function refuseFormatOfActive(row: ImageRow, changes: Partial<ImageRow>): void {
+  const name = (['disk_format', 'container_format'] as const).find((field) => changes[field] !== undefined);
+  if (name !== undefined && row.status !== 'queued')
+    throw forbidden(`Attribute ${name} can be only replaced for a queued image.`);
 }
 
 /** A deactivated image can be seen, but neither downloaded nor used. */

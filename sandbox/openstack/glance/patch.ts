@@ -24,7 +24,9 @@ export function applyPatch(row: ImageRow, operations: readonly unknown[], names:
     const { op, path, value } = modern(operation);
     if (op !== 'add' && op !== 'replace' && op !== 'remove') {
       throw badRequest(
-        `Invalid operation: \`${String(op)}\`. It must be one of the following: add, replace, remove.`,
+        op === undefined
+          ? 'Unable to find `op` in JSON Schema change. It must be one of the following: add, remove, replace.'
+          : `Invalid operation: \`${String(op)}\`. It must be one of the following: add, remove, replace.`,
       );
     }
     if (typeof path !== 'string' || !path.startsWith('/'))

@@ -67,6 +67,16 @@ export function checkProperty(name: string, value: unknown): void {
   if (property.maxLength !== undefined && typeof value === 'string' && value.length > property.maxLength) {
     throw refuse(`${pythonText(value)} is too long`, 'maxLength');
   }
+  const long = Array.isArray(value) ? value.find((item) => String(item).length > 255) : undefined;
+  if (long !== undefined) throw refuse(`${pythonText(long)} is too long`, 'maxLength');
+  checkRange(name, value);
+}
+
+/** What no schema says: Glance looks at it when the image is made. */
+function checkRange(name: string, value: unknown): void {
+  if ((name === 'min_ram' || name === 'min_disk') && Number(value) < 0) {
+    throw badRequest(`Invalid value '${Number(value)}' for parameter '${name}': Cannot be a negative value`);
+  }
 }
 
 function isOf(type: string, value: unknown): boolean {
