@@ -60,6 +60,22 @@ test('a version document that gives another host and scheme, as behind a proxy, 
   }
 });
 
+test('a token that is refused when the version is asked for is replaced, and no answer is remembered for it', async () => {
+  let refused = 0;
+  await using fake = await startFakeCloud({
+    versionDocument: ({ headers }) => {
+      if (headers['x-auth-token'] !== 'token-1') {
+        return { json: { version: { status: 'CURRENT', version: '2.38', min_version: '2.1' } } };
+      }
+      refused += 1;
+      return { status: 401, json: { error: { code: 401, message: 'requires authentication' } } };
+    },
+  });
+  const failure = await failureOf(fake.cloud.project('home').nova.listServers({}, context()));
+  assert.equal(failure.reason, 'MICROVERSION_UNSUPPORTED');
+  assert.deepEqual([refused, fake.tokenRequests.length], [1, 2]);
+});
+
 test('where a proxy hides the version document the version is sent unasked, and a 406 is told as such', async () => {
   await using fake = await startFakeCloud({ versionDocument: { status: 404, text: 'nothing here' } });
   const { nova } = fake.cloud.project('home');
@@ -79,6 +95,20 @@ test('2.100 is newer than 2.99', () => {
   assert.ok(compare('2.100', '2.99') > 0);
   assert.ok(compare('2.1', '3.0') < 0);
   assert.equal(compare('2.52', '2.52'), 0);
+});
+
+test('a service that does not tell what it speaks is asked again after a minute', async () => {
+  let now = 0;
+  let asked = 0;
+  const memory = createVersionMemory(() => now);
+  const ask = async () => {
+    asked += 1;
+    return asked === 1 ? undefined : { min: '2.1', max: '2.93' };
+  };
+  assert.equal(await memory(context(), ask), undefined);
+  assert.equal(await memory(context(), ask), undefined);
+  now += 60_000;
+  assert.deepEqual(await memory(context(), ask), { min: '2.1', max: '2.93' });
 });
 
 test('what a cloud speaks is asked anew after an hour, and after a failure at once', async () => {

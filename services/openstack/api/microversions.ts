@@ -59,7 +59,12 @@ type VersionEntry = { status?: string; version?: string; min_version?: string };
 
 export type VersionMemory = (context: CallContext, ask: () => Promise<VersionRange>) => Promise<VersionRange>;
 
-/** Remembers what `ask` found for an hour, so that an upgraded cloud is noticed without a restart. */
+/** An upgraded cloud is noticed without a restart. */
+const KNOWN_MS = 3_600_000;
+/** A service that would not tell may have been asked in a bad moment. */
+const RETRY_MS = 60_000;
+
+/** Remembers what `ask` found for a while. */
 export function createVersionMemory(now: () => number = Date.now): VersionMemory {
   let known: { range: VersionRange; untilMs: number } | undefined;
   let flight: Promise<VersionRange> | undefined;
@@ -67,7 +72,7 @@ export function createVersionMemory(now: () => number = Date.now): VersionMemory
     if (known !== undefined && now() < known.untilMs) return known.range;
     flight ??= ask()
       .then((range) => {
-        known = { range, untilMs: now() + 3_600_000 };
+        known = { range, untilMs: now() + (range === undefined ? RETRY_MS : KNOWN_MS) };
         return range;
       })
       .finally(() => {

@@ -76,18 +76,39 @@ export function createServiceClient(options: RequestOptions): ServiceClient {
   const rootOf = (token: Token) =>
     chooseEndpoint({ service, catalog: token.catalog, projectId: token.projectId, settings });
 
+  /** A token that is refused is replaced once. */
+  async function renewing<T>(
+    token: Token,
+    attempt: (token: Token) => Promise<T>,
+    context: CallContext,
+  ): Promise<T> {
+    try {
+      return await attempt(token);
+    } catch (error) {
+      if (!(error instanceof Failure) || error.metadata.status !== '401') throw error;
+      return await attempt(await session.renew(token, context));
+    }
+  }
+
   async function versionRange(context: CallContext): Promise<VersionRange> {
     return await versions(context, async () => {
       const signal = AbortSignal.timeout(settings.requestTimeoutMs);
       const token = await session.token({ signal });
-      try {
-        const url = versionRoot(rootOf(token));
-        const headers = { 'x-auth-token': token.id };
-        const what = 'tell its versions';
-        const answer = await wire.send(
-          { service, method: 'GET', url, route: '/', headers, what, accept: 300 },
+      const ask = (held: Token) =>
+        wire.send(
+          {
+            service,
+            method: 'GET',
+            url: versionRoot(rootOf(held)),
+            route: '/',
+            headers: { 'x-auth-token': held.id },
+            what: 'tell its versions',
+            accept: 300,
+          },
           { signal },
         );
+      try {
+        const answer = await renewing(token, ask, { signal });
         return parseVersions(answer.body);
       } catch (error) {
         // A proxy may hide the document. Then the version is sent unasked, and a 406 says what is wrong.
@@ -97,7 +118,6 @@ export function createServiceClient(options: RequestOptions): ServiceClient {
     });
   }
 
-  /** Sends with a token; a refused one is replaced once. */
   async function sendWithToken(call: ServiceCall, search: string, context: CallContext): Promise<unknown> {
     const version =
       call.feature === undefined ? {} : versionHeaders(service, call.feature, await versionRange(context));
@@ -119,12 +139,7 @@ export function createServiceClient(options: RequestOptions): ServiceClient {
       return answer.body;
     };
     const token = await (call.isLong ? session.lastingToken(context) : session.token(context));
-    try {
-      return await attempt(token);
-    } catch (error) {
-      if (!(error instanceof Failure) || error.metadata.status !== '401' || call.upload) throw error;
-      return await attempt(await session.renew(token, context));
-    }
+    return await (call.upload ? attempt(token) : renewing(token, attempt, context));
   }
 
   /** The above, once more if that is safe and promises something. */

@@ -53,7 +53,7 @@ export type FakeOptions = {
   /** Nova's. */
   readonly maxMicroversion?: string;
   /** Instead of Nova's. */
-  readonly versionDocument?: FakeReply;
+  readonly versionDocument?: FakeReply | Handler;
   readonly log?: Log;
   /** How tokens begin; `token` if not set. */
   readonly tokenPrefix?: string;
@@ -95,7 +95,8 @@ export async function startFakeCloud(options: FakeOptions = {}): Promise<FakeClo
       return (await options.onToken?.(request)) ?? issueToken(request);
     }
     if (request.path === '/compute/v2.1/') {
-      if (options.versionDocument !== undefined) return options.versionDocument;
+      const document = options.versionDocument;
+      if (document !== undefined) return typeof document === 'function' ? document(request) : document;
       const version = options.maxMicroversion ?? '2.93';
       return { json: { version: { status: 'CURRENT', version, min_version: '2.1' } } };
     }
