@@ -1,4 +1,4 @@
-"""Removes everything of one run from a cloud: what lies in the project that the run made, and whatever else bears the
+"""Removes everything of one run from a cloud: what lies in the projects that the run made, and whatever else bears the
 run's name. Answers with what could not be removed. As a program it clears up after a run that was killed:
 
 usage: cleanup.py RUN   with the administrator's OS_* in the environment
@@ -15,11 +15,12 @@ LONGEST_S = 120
 def remove(cloud, run):
     """`cloud` is an administrator's connection; `run` is the beginning of every name that the run gave."""
     left = []
-    project = cloud.identity.find_project(f"{run}-project")
-    user = cloud.identity.find_user(f"{run}-user")
+    projects = [project for project in cloud.identity.projects() if is_named(project, run)]
+    users = [user for user in cloud.identity.users() if is_named(user, run)]
+    inside = {project.id for project in projects}
 
     def ours(rows):
-        return [row for row in rows if is_named(row, run) or (project and row.project_id == project.id)]
+        return [row for row in rows if is_named(row, run) or row.project_id in inside]
 
     remove_servers(cloud, ours, left)
     remove_volumes(cloud, ours, left)
@@ -29,10 +30,10 @@ def remove(cloud, run):
         attempt(left, image.name, lambda: cloud.image.delete_image(image.id))
     for flavor in [flavor for flavor in cloud.compute.flavors(is_public=None) if is_named(flavor, run)]:
         attempt(left, flavor.name, lambda: cloud.compute.delete_flavor(flavor.id))
-    if user is not None:
+    for user in users:
         remove_keypairs(cloud, user.id, left)
         attempt(left, user.name, lambda: cloud.identity.delete_user(user.id))
-    if project is not None:
+    for project in projects:
         attempt(left, project.name, lambda: cloud.identity.delete_project(project.id))
     return left
 

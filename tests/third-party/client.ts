@@ -1,15 +1,12 @@
 // Runs the list of commands with Debian's `openstack` client against a cloud.
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { Answer, KnownDifference } from './compare.ts';
+import { runPython } from './python.ts';
 import { normalisedError, shapeOf } from './shapes.ts';
 
 const FOLDER = import.meta.dirname;
-const PYTHON = '/usr/bin/python3';
 /** The whole list, with a slow cloud in mind; then the driver is told to clear up and stop. */
 const LONGEST_MS = 20 * 60_000;
 
@@ -65,35 +62,21 @@ type Line = {
 
 /** `environment` names the cloud: OS_* of its administrator. Rejects if the run did not come to its end. */
 export async function runClient(environment: Readonly<Record<string, string>>): Promise<ClientRun> {
-  const child = spawn(PYTHON, [join(FOLDER, 'driver.py'), join(FOLDER, 'commands.txt')], {
-    env: { PATH: '/usr/bin:/bin', HOME: '/nonexistent', PYTHONDONTWRITEBYTECODE: '1', ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let stderr = '';
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk;
-  });
-  const stop = () => child.kill('SIGTERM');
-  const timer = setTimeout(stop, LONGEST_MS);
-  process.once('SIGINT', stop).once('SIGTERM', stop);
-  const exited = once(child, 'exit');
   const answers: Answer[] = [];
   let words = new Map<string, string>();
   let left: readonly string[] = ['the driver did not say'];
   let late = '';
-  for await (const text of createInterface({ input: child.stdout })) {
-    const line: Line = JSON.parse(text);
+  const commands = [join(FOLDER, 'commands.txt')];
+  const run = { program: 'driver.py', words: commands, environment, longestMs: LONGEST_MS };
+  const { code, stderr } = await runPython<Line>(run, (line) => {
     if (line.run !== undefined) words = wordsOf(line);
     if (line.left !== undefined) left = line.left;
     if (line.late !== undefined) late = `"${line.late}" never came to ${line.until}`;
     if (line.command !== undefined) answers.push(answerOf(line, words));
-  }
-  const [code] = await exited;
-  clearTimeout(timer);
-  process.off('SIGINT', stop).off('SIGTERM', stop);
+  });
   if (code !== 0) {
     throw new Error(
-      `the run ended with ${code} ${late}\n${stderr.trim()}\nleft behind: ${left.join(', ') || 'nothing'}`,
+      `the run ended with ${code} ${late}\n${stderr}\nleft behind: ${left.join(', ') || 'nothing'}`,
     );
   }
   return { answers, left };

@@ -1,0 +1,76 @@
+// Runs tempest.txt's part of OpenStack's own integration tests, Debian's `tempest`, against a cloud. An outcome counts as
+// an exit code does for the commands of the `openstack` client, and is compared with a real cloud's in the same way.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Answer, KnownDifference } from './compare.ts';
+import { runPython } from './python.ts';
+
+const FOLDER = import.meta.dirname;
+const LIST_FILE = join(FOLDER, 'tempest.txt');
+const DIFFERENCES_FILE = join(FOLDER, 'tempest-differences.json');
+export const TEMPEST_EXPECTED_FILE = join(FOLDER, 'tempest-expected.json');
+/** The whole list, with a slow cloud in mind. */
+const LONGEST_MS = 20 * 60_000;
+/** Classes of tests side by side. The machines this runs on have few cores, and the cloud takes most of them. */
+const WORKERS = '3';
+
+/** Says what is missing, or false if tempest is there. */
+export function missingTempest(): string | false {
+  return existsSync('/usr/bin/tempest') ? false : 'no /usr/bin/tempest: install tempest to run this';
+}
+
+/** What a test came to: passed, failed or skipped. */
+export type Outcomes = Readonly<Record<string, string>>;
+
+export const expectedOutcomes = (): Outcomes => JSON.parse(readFileSync(TEMPEST_EXPECTED_FILE, 'utf8'));
+export const knownOutcomes = (): readonly KnownDifference[] =>
+  JSON.parse(readFileSync(DIFFERENCES_FILE, 'utf8'));
+
+export type TempestRun = {
+  readonly outcomes: Outcomes;
+  /** Why a test failed or was skipped. */
+  readonly reasons: ReadonlyMap<string, string>;
+  /** What could not be removed at the end. */
+  readonly left: readonly string[];
+};
+
+type Line =
+  | { readonly test: string; readonly outcome: string; readonly why: string }
+  | { readonly test?: undefined; readonly left: readonly string[] };
+
+/** `environment` names the cloud: OS_* of its administrator. Rejects if the run did not come to its end. */
+export async function runTempest(environment: Readonly<Record<string, string>>): Promise<TempestRun> {
+  const outcomes: Record<string, string> = {};
+  const reasons = new Map<string, string>();
+  let left: readonly string[] = ['the run did not say'];
+  const words = [LIST_FILE, WORKERS];
+  const run = { program: 'tempest_runner.py', words, environment, longestMs: LONGEST_MS };
+  const { code, stderr } = await runPython<Line>(run, (line) => {
+    if (line.test === undefined) {
+      left = line.left;
+    } else {
+      outcomes[line.test] = line.outcome;
+      if (line.why !== '') reasons.set(line.test, line.why);
+    }
+  });
+  if (code !== 0) {
+    throw new Error(`tempest ended with ${code}\n${stderr}\nleft behind: ${left.join(', ') || 'nothing'}`);
+  }
+  return { outcomes: sorted(outcomes), reasons, left };
+}
+
+/** Outcomes in the form in which answers of two clouds are compared: the list decides the order, not the run. */
+export function answersOf(outcomes: Outcomes): Answer[] {
+  return Object.entries(sorted(outcomes)).map(([test, outcome]) => ({
+    as: 'tempest',
+    command: test,
+    exit: outcome,
+    error: '',
+    shape: '',
+  }));
+}
+
+function sorted(outcomes: Outcomes): Outcomes {
+  return Object.fromEntries(Object.entries(outcomes).sort(([one], [other]) => (one < other ? -1 : 1)));
+}
