@@ -177,7 +177,7 @@ test('floating IPs are found by their network, router and fixed address; rules b
       [id],
     );
   }
-  const six = ListSecurityGroupRulesRequest.fromPartial({ ethertype: 'IPv6' });
+  const six = ListSecurityGroupRulesRequest.fromPartial({ ethertype: 'ipv6' });
   const { rules } = await networking.listSecurityGroupRules(six, options);
   assert(rules.length > 0 && rules.every(({ ethertype }) => ethertype === 'IPv6'));
 });

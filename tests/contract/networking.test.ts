@@ -74,6 +74,8 @@ test('a network is renamed, described and switched off; only admins share it', a
   });
   const refused = await failureOf(networking.updateNetwork(wrong, options));
   assert.deepEqual(fieldsOf(refused), ['name', 'description', 'shared']);
+  const large = UpdateNetworkRequest.fromPartial({ id, mtu: 90_000 });
+  assert.match((await failureOf(networking.updateNetwork(large, options))).message, /maximum is \d+/);
   const share = UpdateNetworkRequest.fromPartial({ id, shared: true });
   assert.equal((await networking.updateNetwork(share, admin.options)).shared, true);
   const stranger = await contract.user();
@@ -97,6 +99,9 @@ test('only admins choose the wire of a network, and a VLAN is given once', async
   });
   const refused = await failureOf(client.createNetwork(wish, user.options));
   assert.deepEqual(fieldsOf(refused), ['provider_network_type', 'physical_network', 'segmentation_id']);
+  const odd = await failureOf(client.createNetwork({ ...wish, providerNetworkType: 'odd' }, admin.options));
+  assert.deepEqual(fieldsOf(odd), ['provider_network_type']);
+  assert.match(odd.message, /flat, geneve, gre, local, vlan, vxlan/);
   const { id } = await client.createNetwork(wish, admin.options);
   const seen = await networking.getNetwork({ id }, admin.options);
   assert.deepEqual(

@@ -47,6 +47,10 @@ test('an admin changes a port’s MAC address, its owner is told what to do inst
   assert.deepEqual(fieldsOf(refused), ['mac_address']);
   assert.match(refused.message, /only admins change it: make a new port/);
   assert.equal((await changeMac(port.id, port.macAddress.toUpperCase(), owner)).macAddress, port.macAddress);
+  const fixedIps = [{ ipAddress: 'fd00:a::5' }];
+  const chosen = CreatePortRequest.fromPartial({ networkId, fixedIps });
+  const automatic = await failureOf(networking.createPort(chosen, options));
+  assert.deepEqual(fieldsOf(automatic), ['fixed_ips[0].ip_address']);
   const changed = await changeMac(port.id, wish, admin);
   assert.equal(changed.macAddress, wish.toLowerCase());
   const [four, six] = changed.fixedIps.map((ip) => ip.ipAddress).toSorted();

@@ -75,6 +75,7 @@ export function networks(cloud: Cloud): Resource<NetworkRow> {
     create: (input) => create(cloud, input),
     update: (row, changes) => {
       const external = changes['router:external'];
+      checkMtu(changes.mtu, row.network_type);
       return bump(cloud.networks, row, {
         ...(changes as Partial<NetworkRow>),
         ...(external === undefined ? {} : { is_external: external === true }),
@@ -123,10 +124,7 @@ function show(cloud: Cloud, row: NetworkRow, caller: Caller): Json {
 function create(cloud: Cloud, input: Json): NetworkRow {
   ensureDefaultGroup(cloud, String(input.project_id));
   const provider = providerOf(cloud, input);
-  const largest = provider.network_type === 'vxlan' ? 1450 : 1500;
-  if (typeof input.mtu === 'number' && input.mtu > largest) {
-    throw invalidInput(`Requested MTU is too big, maximum is ${largest}.`);
-  }
+  checkMtu(input.mtu, provider.network_type);
   const zone = (input.availability_zone_hints as unknown[]).find((name) => name !== 'nova');
   if (zone !== undefined) throw notFound('AvailabilityZone', zone);
   const row: NetworkRow = {
@@ -137,11 +135,23 @@ function create(cloud: Cloud, input: Json): NetworkRow {
     is_external: input['router:external'] === true,
     is_default: input.is_default === true,
     port_security_enabled: input.port_security_enabled === true,
-    mtu: typeof input.mtu === 'number' && input.mtu > 0 ? input.mtu : largest,
+    mtu: typeof input.mtu === 'number' && input.mtu > 0 ? input.mtu : largestMtu(provider.network_type),
     ...provider,
     revision_number: 1,
   };
   return cloud.networks.put(row);
+}
+
+/** A tunnel takes 50 bytes of each packet. */
+function largestMtu(type: NetworkRow['network_type']): number {
+  return type === 'vxlan' ? 1450 : 1500;
+}
+
+function checkMtu(mtu: unknown, type: NetworkRow['network_type']): void {
+  const largest = largestMtu(type);
+  if (typeof mtu === 'number' && mtu > largest) {
+    throw invalidInput(`Requested MTU is too big, maximum is ${largest}.`);
+  }
 }
 
 type Provider = Pick<NetworkRow, 'network_type' | 'physical_network' | 'segmentation_id'>;

@@ -7,6 +7,8 @@ import { isSliceId } from '../marks.ts';
 import { checkDescription } from './networking-text.ts';
 
 const TYPES = ['private', 'management', 'data', 'trunk', 'provider', 'external'];
+/** Which of them there are is the cloud's choice. */
+const WIRES = ['flat', 'geneve', 'gre', 'local', 'vlan', 'vxlan'];
 const IPV6_MODES = ['slaac', 'dhcpv6-stateful', 'dhcpv6-stateless'];
 // Neutron's limits.
 const MAX_NAME = 255;
@@ -65,6 +67,9 @@ function* checkProvider(request: CreateNetworkRequest, isAdmin: boolean): Genera
   const { providerNetworkType: type, physicalNetwork, segmentationId } = request;
   if (type === '' && (physicalNetwork !== '' || segmentationId !== 0)) {
     yield { field: 'provider_network_type', message: 'is missing: give the kind of wire, such as vlan' };
+  }
+  if (type !== '' && !WIRES.includes(type)) {
+    yield { field: 'provider_network_type', message: `must be one of ${WIRES.join(', ')}` };
   }
   if (type === 'flat' && segmentationId !== 0) {
     yield { field: 'segmentation_id', message: 'a flat network has none' };

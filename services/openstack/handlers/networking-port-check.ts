@@ -11,6 +11,8 @@ import { checkDescription, checkOptionalName, isGiven } from './networking-text.
 // Neutron's default (max_fixed_ips_per_port, max_allowed_address_pair).
 const MAX_FIXED_IPS = 5;
 const MAX_PAIRS = 10;
+/** IPv6 modes in which a port's address follows from its MAC address. */
+const AUTOMATIC = ['slaac', 'dhcpv6-stateless'];
 
 type Place = {
   readonly network: NeutronNetwork;
@@ -39,7 +41,8 @@ export function* checkPortChange(
 ): Generator<FieldViolation> {
   yield* checkOptionalName(request.name);
   yield* checkDescription(request.description);
-  yield* checkFixedIps(request.fixedIps, subnets);
+  const own = port.fixed_ips.map((ip) => ip.ip_address);
+  yield* checkFixedIps(request.fixedIps, subnets, own);
   const { macAddress: mac } = request;
   if (mac !== undefined) {
     yield* checkMac(mac, 'mac_address');
@@ -63,6 +66,7 @@ function* checkOff({ securityGroups, allowedAddressPairs }: Secured): Generator<
 function* checkFixedIps(
   fixedIps: readonly FixedIp[],
   subnets: readonly NeutronSubnet[],
+  own: readonly string[] = [],
 ): Generator<FieldViolation> {
   if (fixedIps.length > MAX_FIXED_IPS) {
     yield { field: 'fixed_ips', message: `at most ${MAX_FIXED_IPS} addresses are possible` };
@@ -86,6 +90,13 @@ function* checkFixedIps(
     if (!isThere) {
       const where = subnet?.cidr ?? `the network's subnets: ${known}`;
       yield { field: `${field}.ip_address`, message: `"${ipAddress}" is not an address of ${where}` };
+    }
+    const automatic = subnets.find(
+      ({ cidr, ipv6_address_mode: mode }) => isInside(ipAddress, cidr) && AUTOMATIC.includes(mode ?? ''),
+    );
+    if (automatic && !own.includes(ipAddress)) {
+      const message = `ports make their own addresses of ${automatic.cidr}: leave it out`;
+      yield { field: `${field}.ip_address`, message };
     }
   }
 }

@@ -44,7 +44,7 @@ export function ruleHandlers(deps: Deps, reach: Reach): RuleHandlers {
       const found = groups
         .flatMap((group) => group.security_group_rules)
         .filter((rule) => direction === '' || rule.direction === direction)
-        .filter((rule) => ethertype === '' || rule.ethertype === ethertype)
+        .filter((rule) => ethertype === '' || rule.ethertype.toLowerCase() === ethertype.toLowerCase())
         .filter((rule) => protocol === '' || rule.protocol === protocol.toLowerCase());
       const { items, nextPageToken } = orderedPage(found, request, {
         created_at: byTime,
