@@ -2,7 +2,7 @@
 // docs/openstack-client.md whose facts can be asked for cheaply. The sandbox and a real cloud must answer alike.
 
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { silentLog } from '#common/log.ts';
 import { wait } from '#common/time.ts';
@@ -269,7 +269,7 @@ test('27: a VLAN that is taken is a 409', async () => {
   const vlan = {
     'provider:network_type': 'vlan',
     'provider:physical_network': 'physnet1',
-    'provider:segmentation_id': 2_871,
+    'provider:segmentation_id': randomInt(2_000, 3_000),
   };
   await make(at('network', '/networks'), 'network', vlan);
   const twice = await call('POST', at('network', '/networks'), { network: { name: prefix, ...vlan } });
