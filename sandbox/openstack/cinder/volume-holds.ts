@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { Cloud } from '../cloud.ts';
 import type { Call, Json, Reply } from '../http.ts';
 import { nowMicros, nowSeconds } from '../ids.ts';
-import { badRequest, metadataOf, notFound } from '../nova/faults.ts';
+import { badRequest, invalidField, metadataOf, notFound } from '../nova/faults.ts';
 import type { VolumeRow } from './rows.ts';
 import { defaultType } from './types.ts';
 import { detachVolume, markAttached, volumeDelayMs } from './volume-life.ts';
@@ -26,9 +26,17 @@ export const HOLDS: Readonly<Record<string, AnsweringAction>> = {
     row.status === 'attaching'
       ? become(cloud, row, row.attachments.length > 0 ? 'in-use' : 'available')
       : done,
-  'os-begin_detaching': (cloud, row) => become(cloud, row, 'detaching'),
+  'os-begin_detaching': (cloud, row) => {
+    if (row.status !== 'in-use' || row.attachments.length === 0) {
+      throw badRequest(
+        "Invalid volume: Unable to detach volume. Volume status must be 'in-use' and attach_status must be 'attached' to detach.",
+      );
+    }
+    return become(cloud, row, 'detaching');
+  },
   'os-roll_detaching': (cloud, row) => become(cloud, row, 'in-use'),
   'os-attach': (cloud, row, _call, { instance_uuid: server, mountpoint, mode }) => {
+    if (mountpoint === undefined) throw invalidField('os-attach', {}, "'mountpoint' is a required property");
     const isReadOnly = row.metadata.readonly === 'True';
     if (isReadOnly && mode !== 'ro') {
       throw badRequest(`Invalid attaching mode 'rw' for volume ${row.id}.`);

@@ -5,6 +5,7 @@ import type { Call, Json } from '../http.ts';
 import { compare } from '../neutron/lists.ts';
 import { badRequest } from './faults.ts';
 
+import { checkListQuery } from './list-check.ts';
 import type { ImageRow } from './rows.ts';
 import { showImage } from './view.ts';
 import { isMember } from './visibility.ts';
@@ -36,6 +37,7 @@ const CONTROLS = [
 export function listImages(cloud: Cloud, call: Call): Json {
   const { query } = call;
   const limit = limitOf(query.get('limit'));
+  checkListQuery(query);
   const found = cloud.images
     .all()
     .filter((row) => isListed(row, call))

@@ -5,6 +5,7 @@ import { type Call, created, Fault, type Json, noContent, ok, type Route, route 
 import { hexId } from '../ids.ts';
 import { rolesOn } from './authenticate.ts';
 import { bodyOf, invalid, listed, mustProject, nameOf, requireRule } from './faults.ts';
+import { checkForms, checkTags } from './forms.ts';
 import { DEFAULT_DOMAIN, type ProjectRow } from './rows.ts';
 
 export function projectRoutes(cloud: Cloud): Route[] {
@@ -54,7 +55,10 @@ export function projectRoutes(cloud: Cloud): Route[] {
     route('PATCH', '/projects/{id}', (call) => {
       requireRule(call.caller, 'identity:update_project');
       const row = mustProject(cloud, call.params.id);
-      const changes = changesOf(bodyOf(call.body, 'project'), false, row.extra);
+      const input = bodyOf(call.body, 'project');
+      if (input.domain_id !== undefined && input.domain_id !== row.domain_id)
+        throw invalid('Cannot change Domain ID');
+      const changes = changesOf(input, false, row.extra);
       if (changes.name !== undefined) refuseTakenName(cloud, changes.name, row.id);
       const updated = cloud.projects.update(row.id, changes) ?? row;
       return ok({ project: { ...show(cloud, updated), extra: updated.extra ?? {} } });
@@ -145,7 +149,10 @@ function create(cloud: Cloud, call: Call) {
   const input = bodyOf(call.body, 'project');
   const name = nameOf(input, 64, true) ?? '';
   const domainId = input.domain_id ?? DEFAULT_DOMAIN.id;
-  if (domainId !== DEFAULT_DOMAIN.id) throw new Fault(404, `Could not find domain: ${String(domainId)}.`);
+  if (domainId !== DEFAULT_DOMAIN.id) throw invalid(`Could not find domain: ${String(domainId)}.`);
+  const parentId = input.parent_id ?? DEFAULT_DOMAIN.id;
+  // Projects within projects are beyond the sandbox, and one within none is beyond Keystone, too.
+  if (parentId !== DEFAULT_DOMAIN.id) throw invalid(`Could not find project: ${String(parentId)}.`);
   refuseTakenName(cloud, name);
   const row: ProjectRow = {
     id: hexId(),
@@ -172,18 +179,18 @@ const KNOWN = [
 ];
 
 function changesOf(input: Json, isCreate: boolean, before: Json = {}): Partial<ProjectRow> {
+  checkForms(input, ['description'], ['enabled', 'is_domain']);
+  checkTags(input.tags);
   const { description, enabled, tags } = input;
   const extra = {
     ...before,
     ...Object.fromEntries(Object.entries(input).filter(([key]) => !KNOWN.includes(key))),
   };
-  if (enabled !== undefined && typeof enabled !== 'boolean')
-    throw invalid(`'${String(enabled)}' is not of type 'boolean'`);
   const name = nameOf(input, 64, isCreate);
   return {
     ...(name === undefined ? {} : { name }),
     ...(typeof description === 'string' ? { description } : {}),
-    ...(enabled === undefined ? {} : { enabled }),
+    ...(typeof enabled === 'boolean' ? { enabled } : {}),
     ...(Array.isArray(tags) ? { tags: tags.map(String) } : {}),
     ...(Object.keys(extra).length > 0 ? { extra } : {}),
   };
@@ -230,6 +237,7 @@ function setTags(cloud: Cloud, row: ProjectRow, tags: readonly string[]): readon
   if (tags.length > 80) throw invalid('[…] is too long');
   if (tags.some((tag) => tag === '' || tag.length > 255 || /[,/]/.test(tag)))
     throw invalid('a tag is not valid');
+  checkTags(tags);
   const unique = [...new Set(tags)];
   cloud.projects.update(row.id, { tags: unique });
   return unique;

@@ -4,10 +4,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Cloud } from '../cloud.ts';
 import { type Call, created, Fault, isObject, type Json, noContent, ok, type Route, route } from '../http.ts';
-import { hashSecret } from '../ids.ts';
+import { hashSecret, pythonText } from '../ids.ts';
 import { rolesOfToken, rolesOn, scopeOf, validToken } from './authenticate.ts';
 import { catalogOf } from './catalog.ts';
-import { badRequest, forbidden, unauthorized } from './faults.ts';
+import { badRequest, forbidden, invalid, unauthorized } from './faults.ts';
 import { DEFAULT_DOMAIN, type TokenRow, type UserRow } from './rows.ts';
 
 const MAX_TOKENS = 20_000;
@@ -36,6 +36,7 @@ export function tokenRoutes(cloud: Cloud): Route[] {
 
 function subject(cloud: Cloud, call: Call): { token: string; row: TokenRow } {
   const token = call.headers['x-subject-token'];
+  if (token === undefined && !call.caller.isAdmin) throw forbidden('identity:validate_token');
   const row = typeof token === 'string' ? validToken(cloud, token) : undefined;
   if (!row || typeof token !== 'string') throw new Fault(404, 'Could not recognize Fernet token');
   if (row.user_id !== call.caller.userId && !call.caller.isAdmin) throw forbidden('identity:validate_token');
@@ -69,11 +70,13 @@ function issue(cloud: Cloud, call: Call) {
 function identify(cloud: Cloud, identity: Json): Identity {
   const methods = Array.isArray(identity.methods) ? identity.methods.map(String) : [];
   const [method] = methods;
-  if (method === undefined) throw new Fault(400, "'methods' is a required property");
+  if (identity.methods === undefined) throw invalid("'methods' is a required property");
+  if (method === undefined) throw unauthorized();
   const details = identity[method];
   if (!isObject(details)) throw badRequest(`Expecting to find ${method} in identity.`);
   switch (method) {
     case 'password': {
+      checkUserReference(details.user);
       const user = findUser(cloud, details.user);
       const password = isObject(details.user) ? details.user.password : undefined;
       if (!user?.enabled || typeof password !== 'string' || user.password !== hashSecret(password))
@@ -81,7 +84,9 @@ function identify(cloud: Cloud, identity: Json): Identity {
       return { user, methods: ['password'] };
     }
     case 'token': {
+      if (details.id === undefined) throw invalid("'id' is a required property");
       const parent = typeof details.id === 'string' ? validToken(cloud, details.id) : undefined;
+      if (!parent) throw new Fault(404, 'Could not recognize Fernet token');
       const user = cloud.users.get(parent?.user_id);
       if (!parent || !user) throw unauthorized();
       // Keystone forbids to rescope what an application credential gave.
@@ -109,6 +114,14 @@ function identifyByCredential(cloud: Cloud, details: Json): Identity {
     methods: ['application_credential'],
     credential: { id: credential.id, projectId: credential.project_id },
   };
+}
+
+/** By its id, or by its name and domain. */
+function checkUserReference(user: unknown): void {
+  if (!isObject(user)) throw invalid("'user' is a required property");
+  if (user.name !== undefined && typeof user.name !== 'string')
+    throw invalid(`Invalid input for field 'name': ${pythonText(user.name)} is not of type 'string'`);
+  if (user.id === undefined && !isObject(user.domain)) throw badRequest('Expecting to find domain in user.');
 }
 
 function findUser(cloud: Cloud, reference: unknown): UserRow | undefined {

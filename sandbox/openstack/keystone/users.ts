@@ -4,6 +4,7 @@ import type { Cloud } from '../cloud.ts';
 import { type Call, created, Fault, type Json, noContent, ok, type Route, route } from '../http.ts';
 import { hashSecret, hexId } from '../ids.ts';
 import { bodyOf, listed, mustUser, nameOf, requireRule, unauthorized } from './faults.ts';
+import { checkForms } from './forms.ts';
 import { DEFAULT_DOMAIN, type UserRow } from './rows.ts';
 
 export function userRoutes(cloud: Cloud): Route[] {
@@ -92,6 +93,7 @@ const KNOWN = [
 ];
 
 function changesOf(input: Json, before: Json = {}): Partial<UserRow> {
+  checkForms(input, ['password', 'description', 'default_project_id'], ['enabled']);
   const others = Object.entries(input).filter(([name]) => !KNOWN.includes(name));
   const extra = { ...before, ...Object.fromEntries(others) };
   const { description, email, password, default_project_id: project } = input;
