@@ -38,7 +38,7 @@ test('an instance is paused and goes on, and asking twice is no error', async ()
   await compute.pauseInstance({ id }, options);
   await compute.pauseInstance({ id }, options);
   await now('paused');
-  await isRefused(compute.suspendInstance({ id }, options), 'ABORTED', /paused/);
+  await isRefused(compute.suspendInstance({ id }, options), 'ABORTED', /is paused, .*: unpause it first/);
   await compute.unpauseInstance({ id }, options);
   await now('active');
   assert.equal((await compute.unpauseInstance({ id }, options)).status, 'active');
@@ -47,6 +47,10 @@ test('an instance is paused and goes on, and asking twice is no error', async ()
 test('an instance is suspended and resumed', async () => {
   await compute.suspendInstance({ id }, owner.options);
   await now('suspended');
+  const { client } = contract;
+  await isRefused(client.stopInstance({ id }, owner.options), 'ABORTED', /is suspended.*resume it first/);
+  const reboot = client.rebootInstance({ id, hard: false }, owner.options);
+  await isRefused(reboot, 'ABORTED', /is suspended.*resume it first/);
   await compute.resumeInstance({ id }, owner.options);
   await now('active');
 });
@@ -100,6 +104,8 @@ test('an instance is resized by a name of the table: reverted at first, then con
   assert.equal((await now('active')).flavorId, small);
   await compute.resizeInstance({ id, flavorId: 'micro' }, options);
   await now('verify_resize');
+  const rebuilt = compute.rebuildInstance({ id, imageId: 'debian-12' }, options);
+  await isRefused(rebuilt, 'ABORTED', /is resized.*: confirm its resize, or revert it, first/);
   await compute.confirmInstanceResize({ id }, options);
   assert.equal((await now('active')).flavorId, larger.flavorId);
 });

@@ -12,6 +12,7 @@ import { usableImages } from '../usable-images.ts';
 import { callContext, type Deps } from './deps.ts';
 import { isReserved } from './images-view.ts';
 import type { Instances } from './instance-find.ts';
+import { refusalOf } from './instance-refusals.ts';
 import { checkMetadata } from './metadata-check.ts';
 
 type ChangeHandlers = Pick<
@@ -57,7 +58,7 @@ export function instanceChangeHandlers(deps: Deps, instances: Instances): Change
         throw invalid([{ field: 'flavor_id', message }]);
       }
       const nova = await instances.changerOf(server, context);
-      await nova.resizeServer(id, flavor.id, within);
+      await nova.resizeServer(id, flavor.id, within).catch(refusalOf(server));
       return await instances.look(id, context);
     },
 
@@ -70,7 +71,7 @@ export function instanceChangeHandlers(deps: Deps, instances: Instances): Change
       const images = await usableImages(deps, { projectId: server.tenant_id, owner: context.caller }, within);
       const image = chosen('image', imageId, images, config.images);
       const nova = await instances.changerOf(server, context);
-      await nova.rebuildServer(id, image.id, within);
+      await nova.rebuildServer(id, image.id, within).catch(refusalOf(server));
       return await instances.look(id, context);
     },
 
@@ -82,7 +83,7 @@ export function instanceChangeHandlers(deps: Deps, instances: Instances): Change
       const { nova } = await instances.clientsFor(server, context);
       const mark = { [OWNER_MARK]: await tenancy.ownerMark(context.caller) };
       const image = { name, metadata: { ...metadata, ...mark } };
-      const imageId = await nova.snapshotServer(id, image, within);
+      const imageId = await nova.snapshotServer(id, image, within).catch(refusalOf(server));
       catalog.forgetImages();
       return { imageId, name, instanceId: id, status: 'queued' };
     },

@@ -9,6 +9,7 @@ import type { ServerAction } from '../api/nova-server-actions.ts';
 import type { Server } from '../api/nova-servers.ts';
 import { callContext } from './deps.ts';
 import type { Instances } from './instance-find.ts';
+import { refusalOf } from './instance-refusals.ts';
 
 type StateHandlers = Pick<
   Handlers<ComputeServiceServer>,
@@ -32,7 +33,7 @@ export function instanceStateHandlers(instances: Instances): StateHandlers {
       } catch (error) {
         // Someone else may have been quicker; Nova calls that a conflict.
         const isConflict = error instanceof Failure && error.code === 'ABORTED';
-        if (!isConflict || !isThere(await instances.find(id, context), wanted)) throw error;
+        if (!isConflict || !isThere(await instances.find(id, context), wanted)) refusalOf(server)(error);
       }
     }
     return await instances.look(id, context);

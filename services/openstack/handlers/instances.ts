@@ -15,6 +15,7 @@ import { ownerMarkOf, sliceOf } from '../marks.ts';
 import { callContext, type Deps } from './deps.ts';
 import { createInstanceHandler } from './instance-create.ts';
 import { createInstances } from './instance-find.ts';
+import { refusalOf } from './instance-refusals.ts';
 import { instanceView } from './instance-view.ts';
 import { listOwned, projectNames } from './listing.ts';
 import { pageOf } from './page.ts';
@@ -48,7 +49,7 @@ export function instanceHandlers(deps: Deps): InstanceHandlers {
       } catch (error) {
         // Someone else may have been quicker; Nova calls that a conflict.
         const isConflict = error instanceof Failure && error.code === 'ABORTED';
-        if (!isConflict || !isThere(await find(id, context), change)) throw error;
+        if (!isConflict || !isThere(await find(id, context), change)) refusalOf(server)(error);
       }
     }
     return await instances.look(id, context);
@@ -86,7 +87,7 @@ export function instanceHandlers(deps: Deps): InstanceHandlers {
       const server = await find(id, context);
       const within = callContext(context);
       const nova = await instances.changerOf(server, context);
-      await nova.rebootServer(id, hard ? 'HARD' : 'SOFT', within);
+      await nova.rebootServer(id, hard ? 'HARD' : 'SOFT', within).catch(refusalOf(server));
       return await instances.look(id, context);
     },
     async getConsole(request, context) {
