@@ -138,3 +138,18 @@ test('a thousand servers are listed and paged', async () => {
 function closing<T extends { close(): Promise<void> }>(it: T) {
   return { it, [Symbol.asyncDispose]: () => it.close() };
 }
+
+test('a hundred faults that struck make room for new ones, a hundred that wait do not', async () => {
+  const own = await start();
+  const path = `${own.url}/_sandbox/faults`;
+  const add = (times: number | null) => request(path, 'POST', { effect: 'error-before', times });
+  for (let time = 0; time < 100; time += 1) {
+    assert.equal((await add(1)).status, 201);
+    await request(`${own.authUrl}/projects`, 'GET');
+  }
+  assert.equal((await add(null)).status, 201);
+  assert.equal((await request(path, 'GET')).body.faults.length, 1);
+  for (let time = 1; time < 100; time += 1) assert.equal((await add(null)).status, 201);
+  assert.equal((await add(1)).status, 400);
+  await own.close();
+});

@@ -45,6 +45,8 @@ export function createFaultLayer(): FaultLayer {
   let nextId = 1;
   return {
     add: (body) => {
+      // Rules that will strike no more are kept to be looked at, until their room is needed.
+      if (rules.length >= MAX_RULES) rules = rules.filter(({ rule }) => rule.times !== 0);
       if (rules.length >= MAX_RULES) throw new Fault(400, `at most ${MAX_RULES} faults at a time`);
       const entry = parseRule(body, nextId);
       nextId += 1;
