@@ -66,6 +66,13 @@ export function projectRoutes(cloud: Cloud): Route[] {
     route('DELETE', '/projects/{id}', (call) => {
       requireRule(call.caller, 'identity:delete_project');
       const row = mustProject(cloud, call.params.id);
+      if (cloud.projects.all().some(({ parent_id }) => parent_id === row.id)) {
+        const advice = 'Use the cascade option if you want to delete a whole subtree.';
+        throw new Fault(
+          403,
+          `Cannot delete the project ${row.id} since it is not a leaf in the hierarchy. ${advice}`,
+        );
+      }
       cloud.projects.remove(row.id);
       // Keystone forgets the grants; what the project owned in other services stays, orphaned.
       for (const grant of cloud.assignments.by('project_id', row.id)) cloud.assignments.remove(grant.id);
@@ -136,7 +143,7 @@ function show(cloud: Cloud, row: ProjectRow): Json {
     domain_id: row.domain_id,
     description: row.description,
     enabled: row.enabled,
-    parent_id: row.domain_id,
+    parent_id: row.parent_id ?? row.domain_id,
     is_domain: false,
     tags: row.tags,
     options: {},
@@ -150,9 +157,9 @@ function create(cloud: Cloud, call: Call) {
   const name = nameOf(input, 64, true) ?? '';
   const domainId = input.domain_id ?? DEFAULT_DOMAIN.id;
   if (domainId !== DEFAULT_DOMAIN.id) throw invalid(`Could not find domain: ${String(domainId)}.`);
-  const parentId = input.parent_id ?? DEFAULT_DOMAIN.id;
-  // Projects within projects are beyond the sandbox, and one within none is beyond Keystone, too.
-  if (parentId !== DEFAULT_DOMAIN.id) throw invalid(`Could not find project: ${String(parentId)}.`);
+  const parentId = String(input.parent_id ?? DEFAULT_DOMAIN.id);
+  const isInside = parentId !== DEFAULT_DOMAIN.id;
+  if (isInside && !cloud.projects.get(parentId)) throw invalid(`Could not find project: ${parentId}.`);
   refuseTakenName(cloud, name);
   const row: ProjectRow = {
     id: hexId(),
@@ -161,6 +168,7 @@ function create(cloud: Cloud, call: Call) {
     enabled: true,
     tags: [],
     ...changesOf(input, true),
+    ...(isInside ? { parent_id: parentId } : {}),
     name,
   };
   return created({ project: show(cloud, cloud.projects.put(row)) });
@@ -222,7 +230,7 @@ function matches(row: ProjectRow, query: URLSearchParams): boolean {
   return (
     is('name', row.name) &&
     is('domain_id', row.domain_id) &&
-    is('parent_id', row.domain_id) &&
+    is('parent_id', row.parent_id ?? row.domain_id) &&
     (query.get('is_domain') ?? 'false').toLowerCase() !== 'true' &&
     (enabled === null || (enabled.toLowerCase() !== 'false' && enabled !== '0') === row.enabled) &&
     list('tags').every((tag) => row.tags.includes(tag)) &&

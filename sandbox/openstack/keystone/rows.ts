@@ -7,6 +7,8 @@ export type ProjectRow = {
   readonly description: string;
   readonly enabled: boolean;
   readonly tags: readonly string[];
+  /** The project it lies within; without one it lies in the domain itself. */
+  readonly parent_id?: string;
   /** Properties that Keystone does not know and keeps all the same. */
   readonly extra?: Readonly<Record<string, unknown>>;
 };

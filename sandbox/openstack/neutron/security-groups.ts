@@ -40,7 +40,7 @@ export function securityGroups(cloud: Cloud): Resource<GroupRow> {
       if (input.name === 'default') {
         throw new Fault(409, 'Default security group already exists.', 'SecurityGroupDefaultAlreadyExists');
       }
-      return make(cloud, input);
+      return makeGroup(cloud, input);
     },
     update: (row, changes) => {
       if (row.name === 'default' && changes.name !== undefined) {
@@ -55,7 +55,7 @@ export function securityGroups(cloud: Cloud): Resource<GroupRow> {
       }
       return bump(cloud.groups, row, changes as Partial<GroupRow>);
     },
-    remove: (row, caller) => remove(cloud, row, caller),
+    remove: (row, caller) => removeGroup(cloud, row, caller),
   };
 }
 
@@ -80,7 +80,7 @@ function show(cloud: Cloud, row: GroupRow): Json {
 export function ensureDefaultGroup(cloud: Cloud, projectId: string): GroupRow {
   const found = cloud.groups.by('project_id', projectId).find((row) => row.name === 'default');
   if (found) return found;
-  const group = make(cloud, {
+  const group = makeGroup(cloud, {
     project_id: projectId,
     name: 'default',
     description: 'Default security group',
@@ -91,7 +91,8 @@ export function ensureDefaultGroup(cloud: Cloud, projectId: string): GroupRow {
   return group;
 }
 
-function make(cloud: Cloud, input: Json): GroupRow {
+/** A group that lets out everything and lets in nothing. */
+export function makeGroup(cloud: Cloud, input: Json): GroupRow {
   const group: GroupRow = {
     ...standardRow(input),
     id: randomUUID(),
@@ -103,7 +104,8 @@ function make(cloud: Cloud, input: Json): GroupRow {
   return group;
 }
 
-function remove(cloud: Cloud, row: GroupRow, caller: Caller): void {
+/** Deletes a group and its rules, or throws why it cannot be deleted. */
+export function removeGroup(cloud: Cloud, row: GroupRow, caller: Caller): void {
   const isUsed = cloud.ports
     .by('project_id', row.project_id)
     .some((port) => port.security_groups.includes(row.id));

@@ -1,11 +1,12 @@
 // Nova's old view of Neutron's security groups, which the `openstack` client still looks names up in. Gone since 2.36.
 
 import type { Cloud } from '../cloud.ts';
-import { type Call, type Json, ok, type Route, route } from '../http.ts';
+import { accepted, type Call, type Json, ok, type Route, route } from '../http.ts';
 import { isUuid } from '../ids.ts';
+import { reserve } from '../neutron/quotas.ts';
 import type { GroupRow } from '../neutron/rows.ts';
-import { ensureDefaultGroup } from '../neutron/security-groups.ts';
-import { badRequest, notFound } from './faults.ts';
+import { ensureDefaultGroup, makeGroup, removeGroup } from '../neutron/security-groups.ts';
+import { badRequest, forbidden, notFound, objectOf } from './faults.ts';
 
 const LAST_MINOR = 35;
 
@@ -19,14 +20,36 @@ export function securityGroupRoutes(cloud: Cloud): Route[] {
     }),
     route('GET', '/os-security-groups/{id}', (call) => {
       requireOld(call);
-      if (!isUuid(call.params.id)) throw badRequest('Security group id should be uuid');
-      const row = cloud.groups.get(call.params.id);
-      if (row && (call.caller.isAdmin || row.project_id === call.caller.projectId)) {
-        return ok({ security_group: show(cloud, row) });
+      return ok({ security_group: show(cloud, mustGroup(cloud, call)) });
+    }),
+    route('POST', '/os-security-groups', (call) => {
+      requireOld(call);
+      const { name, description } = objectOf(call.body, 'security_group', {
+        allowed: ['name', 'description'],
+      });
+      for (const [field, value] of Object.entries({ name, description })) {
+        if (typeof value !== 'string') throw badRequest(`${field} is not a string or unicode`);
       }
-      throw notFound(`Security group ${call.params.id} not found.`);
+      const projectId = call.caller.projectId;
+      ensureDefaultGroup(cloud, projectId);
+      if (name === 'default') throw forbidden('Default security group already exists.');
+      reserve(cloud, 'security_group', [projectId]);
+      const row = makeGroup(cloud, { project_id: projectId, name, description });
+      return ok({ security_group: show(cloud, row) });
+    }),
+    route('DELETE', '/os-security-groups/{id}', (call) => {
+      requireOld(call);
+      removeGroup(cloud, mustGroup(cloud, call), call.caller);
+      return accepted();
     }),
   ];
+}
+
+function mustGroup(cloud: Cloud, { params, caller }: Call): GroupRow {
+  if (!isUuid(params.id)) throw badRequest('Security group id should be uuid');
+  const row = cloud.groups.get(params.id);
+  if (row && (caller.isAdmin || row.project_id === caller.projectId)) return row;
+  throw notFound(`Security group ${params.id} not found.`);
 }
 
 function requireOld({ minor }: Call): void {
