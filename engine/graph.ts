@@ -10,13 +10,24 @@ export const KINDS = [
   'router',
   'subnet',
   'routerInterface',
+  'securityGroup',
+  'securityRule',
+  'volume',
   'port',
+  'floatingIp',
   'server',
 ] as const satisfies readonly KindName[];
 
+const LABELS: Partial<Record<KindName, string>> = {
+  routerInterface: 'router interface',
+  securityGroup: 'security group',
+  securityRule: 'security rule',
+  floatingIp: 'floating IP',
+};
+
 /** A kind as people read it: `router interface`. */
 export function labelOf(kind: KindName): string {
-  return kind === 'routerInterface' ? 'router interface' : kind;
+  return LABELS[kind] ?? kind;
 }
 
 /** What must be ready before a resource can be made, by slice-local names. */
@@ -26,15 +37,31 @@ export function dependenciesOf(resource: Resource): readonly Key[] {
     case undefined:
     case 'network':
     case 'router':
+    case 'securityGroup':
+    case 'volume':
       return [];
     case 'subnet':
       return keys('network', kind.value.spec?.network);
     case 'routerInterface':
       return [...keys('router', kind.value.spec?.router), ...keys('subnet', kind.value.spec?.subnet)];
+    case 'securityRule':
+      return keys('securityGroup', kind.value.spec?.securityGroup, kind.value.spec?.remoteGroup);
     case 'port':
-      return [...keys('network', kind.value.spec?.network), ...keys('subnet', kind.value.spec?.subnet)];
+      return [
+        ...keys('network', kind.value.spec?.network),
+        ...keys('subnet', kind.value.spec?.subnet),
+        ...keys('securityGroup', ...(kind.value.spec?.securityGroups ?? [])),
+      ];
+    case 'floatingIp':
+      return [
+        ...keys('port', kind.value.spec?.port),
+        ...keys('routerInterface', kind.value.spec?.routerInterface),
+      ];
     case 'server':
-      return keys('port', ...(kind.value.spec?.ports ?? []));
+      return [
+        ...keys('port', ...(kind.value.spec?.ports ?? [])),
+        ...keys('volume', ...(kind.value.spec?.volumes ?? [])),
+      ];
   }
 }
 
@@ -62,5 +89,6 @@ export function byKind(a: Resource, b: Resource): number {
 }
 
 function keys(kind: KindName, ...names: readonly (string | undefined)[]): Key[] {
-  return names.filter((name): name is string => !!name).map((name) => `${kind}/${name}` as const);
+  const named = names.filter((name): name is string => !!name);
+  return [...new Set(named)].map((name) => `${kind}/${name}` as const);
 }

@@ -35,8 +35,8 @@ export type Readiness =
 
 export type Difference =
   | { readonly type: 'equal' }
-  /** `update` makes it equal while it lives on. */
-  | { readonly type: 'change'; readonly reason: string }
+  /** `update` makes it equal while it lives on; `again` if this is the second half of what an update began. */
+  | { readonly type: 'change'; readonly reason: string; readonly again?: true }
   /** Only deleting it and making it anew does. */
   | { readonly type: 'replace'; readonly reason: string };
 
@@ -59,6 +59,10 @@ export interface Kind {
   readonly maxBatch: number;
   /** Kinds that `update` can take away from beneath a living resource of this kind. */
   readonly rebinds: readonly KindName[];
+  /** Kinds that may go beneath a living resource of this kind; `update` then binds it to what comes instead. */
+  readonly survives?: readonly KindName[];
+  /** Kinds whose removal takes it along. */
+  readonly goesWith?: readonly KindName[];
 
   /**
    * Lists everything of the slice of this kind, and nothing that does not bear the slice's mark, with one call however

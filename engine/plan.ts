@@ -145,8 +145,9 @@ function spreadReplacement(fates: readonly Fate[], { kinds }: PlanOptions): void
       const under = byId.get(id);
       if (!under || (under.fate !== 'delete' && under.fate !== 'replace')) continue;
       const underKey = keyOf(under.found.resource);
-      const canRebind = kinds[kindOf(fate.found.resource)].rebinds.includes(kindOf(under.found.resource));
-      if (under.fate === 'delete' && canRebind) {
+      const underKind = kindOf(under.found.resource);
+      const { rebinds, survives = [] } = kinds[kindOf(fate.found.resource)];
+      if (survives.includes(underKind) || (under.fate === 'delete' && rebinds.includes(underKind))) {
         if (fate.fate === 'keep') Object.assign(fate, { fate: 'update', reason: `${underKey} goes` });
         continue;
       }
@@ -160,7 +161,7 @@ function makeSteps(fates: readonly Fate[], { desired, kinds }: PlanOptions): Ste
   const fateByKey = new Map(
     fates.filter((fate) => fate.desired).map((fate) => [keyOf(fate.found.resource), fate]),
   );
-  const deletions = makeDeletions(fates);
+  const deletions = makeDeletions(fates, kinds);
   const room = roomMakers(deletions);
   const steps = new Map(deletions.map((step) => [step.id, step]));
   const idByKey = new Map<Key, string>();
@@ -191,26 +192,40 @@ function makeSteps(fates: readonly Fate[], { desired, kinds }: PlanOptions): Ste
   return inOrder(steps);
 }
 
-/** A thing goes after everything that stands on it has gone or has let go of it. */
-function makeDeletions(fates: readonly Fate[]): Step[] {
+/** A thing goes after everything that stands on it has gone or has let go of it, where it does not do so by itself. */
+function makeDeletions(fates: readonly Fate[], kinds: Kinds): Step[] {
+  const going = new Map(
+    fates
+      .filter(({ fate }) => fate === 'delete' || fate === 'replace')
+      .map((fate) => [fate.found.resource.cloudId, fate]),
+  );
+  const isTakenAlong = ({ found, fate }: Fate): boolean => {
+    const { goesWith = [] } = kinds[kindOf(found.resource)];
+    const under = found.uses.flatMap((id) => going.get(id) ?? []);
+    return fate === 'delete' && under.some((one) => goesWith.includes(kindOf(one.found.resource)));
+  };
   const users = Map.groupBy(
     fates.flatMap((fate) => fate.found.uses.map((id) => ({ id, fate }))),
     ({ id }) => id,
   );
-  return fates
-    .filter(({ fate }) => fate === 'delete' || fate === 'replace')
+  return [...going.values()]
+    .filter((one) => !isTakenAlong(one))
     .map(({ found, fate, reason }) => ({
       id: deleteId(found),
       action: 'delete' as const,
       key: keyOf(found.resource),
       reason: fate === 'replace' ? `to be replaced: ${reason}` : reason,
-      needs: (users.get(found.resource.cloudId) ?? []).map(({ fate: user }) =>
-        user.fate === 'update' ? updateId(user.found) : deleteId(user.found),
-      ),
+      needs: (users.get(found.resource.cloudId) ?? [])
+        .filter(({ fate: user }) => !isTakenAlong(user) && !letsGo(user, found, kinds))
+        .map(({ fate: user }) => (user.fate === 'update' ? updateId(user.found) : deleteId(user.found))),
       desired: undefined,
       found,
       replacements: 0,
     }));
+}
+
+function letsGo(user: Fate, { resource }: Found, kinds: Kinds): boolean {
+  return kinds[kindOf(user.found.resource)].survives?.includes(kindOf(resource)) ?? false;
 }
 
 /**

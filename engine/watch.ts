@@ -5,7 +5,7 @@ import { Failure } from '#common/errors.ts';
 import { ResourceState } from '#proto/pucp/driver/v1/resource.ts';
 import { type Environment, retryDelayMs } from './environment.ts';
 import { dependenciesOf } from './graph.ts';
-import type { Found, Key, KindName } from './kind.ts';
+import { EQUAL, type Found, type Key, type KindName } from './kind.ts';
 import { deleteId, type Step } from './plan.ts';
 import type { Progress } from './progress.ts';
 import { createTask, makes, resourceOf, type Task, terminal } from './task.ts';
@@ -122,10 +122,13 @@ export function createWatch(options: WatchOptions): Watch {
       handleBroken(task, found, readiness.failure);
       return;
     }
-    const desired = task.step.desired;
-    const isUpdated =
-      task.step.action !== 'update' || (desired && kind.difference(desired, found.resource).type === 'equal');
-    if (readiness.state === 'ready' && isUpdated) {
+    const { action, desired } = task.step;
+    const left = action === 'update' && desired ? kind.difference(desired, found.resource) : EQUAL;
+    if (left.type === 'change' && left.again) {
+      task.state = 'pending';
+      return;
+    }
+    if (readiness.state === 'ready' && left.type === 'equal') {
       finish(task);
       return;
     }

@@ -46,7 +46,8 @@ export function layoutOf(spec: SliceSpec): Layout {
   }
   const everything = spec.networks.map((network) => network.name);
   const attachments = spec.nodes.map((node) => {
-    const named = [...new Set([...node.networks, ...(linked.get(node.name) ?? [])])];
+    const listed = [...node.interfaces.map(({ network }) => network), ...node.networks];
+    const named = [...new Set([...listed, ...(linked.get(node.name) ?? [])])];
     return [node.name, named.length > 0 ? named : everything] as const;
   });
   return {
@@ -64,18 +65,18 @@ export function endsOf(connection: ConnectionSpec): { source: string; target: st
   return { source: connection.source || connection.from, target: connection.target || connection.to };
 }
 
-// By the connection's index. Ranges go out in order, skipping whatever the spec's own networks use.
+// By the connection's index. Ranges go out in order, skipping whatever the spec itself names.
 function ownNetworks(spec: SliceSpec): Map<number, NetworkSpec> {
   const taken = new Set(spec.networks.map((network) => network.name.toLowerCase()));
-  const used = spec.networks.map((network) => parseCidr(network.cidr)).filter((cidr) => cidr !== undefined);
+  const used = [...spec.networks, ...spec.connections].flatMap(({ cidr }) => parseCidr(cidr) ?? []);
   const ranges = freeRanges(used);
   const networks = new Map<number, NetworkSpec>();
   spec.connections.forEach((connection, index) => {
     if (connection.network) return;
     const { source, target } = endsOf(connection);
     const name = freeName(`${source}-${target}`, taken);
-    const range = ranges.next().value;
-    const cidr = range ? formatCidr(range) : '';
+    const range = connection.cidr === '' ? ranges.next().value : undefined;
+    const cidr = range ? formatCidr(range) : connection.cidr;
     networks.set(index, NetworkSpec.fromPartial({ name, cidr, networkType: NetworkType.DATA }));
   });
   return networks;

@@ -22,6 +22,7 @@ const MAX_VLAN = 4094;
 const MAX_DNS_SERVERS = 5;
 /** The cloud's DHCP server takes an address of each network. */
 const DHCP_ADDRESSES = 1;
+const LINK_ENDS = 2;
 
 /** Ranges that no network of hosts can have. https://www.iana.org/assignments/iana-ipv4-special-registry */
 const RESERVED = [
@@ -73,6 +74,10 @@ function* checkCidr(network: NetworkSpec, field: string, index: number): Generat
     yield { field, message: `${who} is missing a cidr, such as 192.168.100.0/24` };
     return;
   }
+  yield* checkRange(text, field);
+}
+
+function* checkRange(text: string, field: string): Generator<FieldViolation> {
   const cidr = parseCidr(text);
   if (!cidr) {
     const message = text.includes(':')
@@ -117,6 +122,31 @@ function* checkDns(network: NetworkSpec, at: string): Generator<FieldViolation> 
     if (parseAddress(server) === undefined) {
       yield { field: `${at}.dns_servers[${index}]`, message: `"${server}" is not an IPv4 address` };
     }
+  }
+}
+
+/** Ranges that links ask for: as those of networks, and beside them. */
+export function* checkLinkRanges(spec: SliceSpec): Generator<FieldViolation> {
+  const earlier = spec.networks.flatMap(({ name, cidr }) => {
+    const range = parseCidr(cidr);
+    return range ? [{ name: `the network "${name}"`, range }] : [];
+  });
+  for (const [index, connection] of spec.connections.entries()) {
+    const { cidr: text, network } = connection;
+    const field = `connections[${index}].cidr`;
+    if (text === '') continue;
+    if (network !== '') {
+      yield { field, message: `stands beside network, whose range is its own: leave one of the two out` };
+      continue;
+    }
+    const cidr = parseCidr(text);
+    yield* checkRange(text, field);
+    const other = cidr && earlier.find(({ range }) => overlaps(range, cidr));
+    if (cidr && usableCount(cidr) < LINK_ENDS + DHCP_ADDRESSES) {
+      yield { field, message: `${text} is too small for a link: use a /29 or larger` };
+    }
+    if (other) yield { field, message: `${text} overlaps ${other.name} (${formatCidr(other.range)})` };
+    if (cidr) earlier.push({ name: `connections[${index}]`, range: cidr });
   }
 }
 

@@ -10,6 +10,9 @@ import { parseAddress } from './ipv4.ts';
 // RFC 1123 section 2.1: letters, digits and dashes, neither first nor last a dash, at most 63.
 const HOST_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
 
+/** Nova takes 65,535 characters of Base64: https://docs.openstack.org/api-ref/compute/#create-server */
+const MAX_USER_DATA = 48 * 1024;
+
 export function* checkNodes(spec: SliceSpec, layout: Layout): Generator<FieldViolation> {
   const repeated = duplicates(spec.nodes.map((node) => node.name));
   const networks = new Set(spec.networks.map((network) => network.name));
@@ -37,6 +40,10 @@ export function* checkNodes(spec: SliceSpec, layout: Layout): Generator<FieldVio
       yield { field: `${at}.networks`, message: 'the node is on no network and in no connection' };
     }
     yield* checkPlace(spec, node, at);
+    if (Buffer.byteLength(node.userData) > MAX_USER_DATA) {
+      const message = `has ${Buffer.byteLength(node.userData)} bytes, at most ${MAX_USER_DATA} are allowed`;
+      yield { field: `${at}.user_data`, message };
+    }
   }
   yield* checkManagement(spec, layout);
 }

@@ -4,8 +4,11 @@
 import type { FieldViolation } from '#common/errors.ts';
 import { Infrastructure, type SliceSpec } from '#proto/pucp/slice/v1/slice.ts';
 import { layoutOf } from './attach.ts';
-import { checkNetworks, checkRoom } from './check-networks.ts';
+import { checkInterfaces } from './check-interfaces.ts';
+import { checkLinkRanges, checkNetworks, checkRoom } from './check-networks.ts';
 import { checkConnections, checkNodes } from './check-nodes.ts';
+import { checkSecurity } from './check-security.ts';
+import { checkVolumes } from './volumes.ts';
 
 /** The most of each that one slice may have. */
 export type SpecLimits = {
@@ -25,14 +28,20 @@ const ABSURD = 1000;
 /** The mistakes of a spec in the order of its fields; none if it can be deployed. */
 export function checkSpec(spec: SliceSpec, limits: SpecLimits): FieldViolation[] {
   const head = [...checkHead(spec), ...checkCounts(spec, limits)];
-  if (Math.max(spec.nodes.length, spec.networks.length, spec.connections.length) > ABSURD) return head;
+  const { nodes, networks, connections, securityGroups } = spec;
+  const longest = Math.max(nodes.length, networks.length, connections.length, securityGroups.length);
+  if (longest > ABSURD) return head;
   const layout = layoutOf(spec);
   return [
     ...head,
     ...checkNodes(spec, layout),
+    ...checkInterfaces(spec, layout),
+    ...checkVolumes(spec),
     ...checkNetworks(spec),
     ...checkRoom(spec, layout),
     ...checkConnections(spec),
+    ...checkLinkRanges(spec),
+    ...checkSecurity(spec),
   ];
 }
 

@@ -37,6 +37,9 @@ test('a node on a network needs a network, a subnet, a port and a server', () =>
     ports: ['vm1-lan'],
     availabilityZone: 'nova',
     power: Power.ON,
+    keyPair: '',
+    userData: '',
+    volumes: [],
   });
 });
 
@@ -51,9 +54,10 @@ test('a management address becomes the address of the port on its network', () =
     compile(specOf({ networks, nodes: [nodeOf('vm1', { managementIp: '10.0.1.7' })] })),
     'port',
   );
+  const plain = { macAddress: '', forwarding: false, securityGroups: [] };
   assert.deepEqual(ports, {
-    'vm1-lan': { network: 'lan', subnet: 'lan', ipAddress: '' },
-    'vm1-mgmt': { network: 'mgmt', subnet: 'mgmt', ipAddress: '10.0.1.7' },
+    'vm1-lan': { ...plain, network: 'lan', subnet: 'lan', ipAddress: '' },
+    'vm1-mgmt': { ...plain, network: 'mgmt', subnet: 'mgmt', ipAddress: '10.0.1.7' },
   });
 });
 

@@ -13,6 +13,8 @@ import {
 import { NetworkType, type NodeSpec, type SliceSpec } from '#proto/pucp/slice/v1/slice.ts';
 import { type Layout, layoutOf, type PlannedNetwork } from './attach.ts';
 import { formatAddress, isUsable, parseAddress, parseCidr } from './ipv4.ts';
+import { securityResources } from './security.ts';
+import { volumeResources, volumesOf } from './volumes.ts';
 
 /** The one router of a slice that leads outside. */
 export const ROUTER = 'router';
@@ -23,28 +25,40 @@ export function compileSpec(spec: SliceSpec, { power }: { power: Power }): Resou
   const outside = outsideNetworks(spec, layout);
   const ports = portNames(spec, layout);
   const portList = spec.nodes.flatMap((node) => portResources(layout, node, ports));
+  const portsOf = (node: NodeSpec) =>
+    networksOf(layout, node.name).map((network) => ports.get(`${node.name}/${network}`) ?? '');
   return [
     ...layout.networks.map((network) => networkResource(network)),
     ...layout.networks.map((network) =>
       subnetResource(network, outside.has(network.spec.name), addressesAsked(portList, network.spec.name)),
     ),
     ...routerResources(outside),
+    ...securityResources(spec),
+    ...volumeResources(spec),
     ...portList,
-    ...spec.nodes.map((node) =>
-      resource(node.name, {
-        $case: 'server',
-        value: {
-          spec: ServerSpec.fromPartial({
-            image: node.image,
-            flavor: node.flavor,
-            ports: networksOf(layout, node.name).map((network) => ports.get(`${node.name}/${network}`) ?? ''),
-            availabilityZone: node.availabilityZone || spec.availabilityZone,
-            power,
-          }),
-          status: undefined,
-        },
+    ...spec.nodes
+      .filter(({ floatingIp }) => floatingIp)
+      .map((node) => {
+        const [port = ''] = portsOf(node);
+        const [routerInterface = ''] = networksOf(layout, node.name);
+        return resource(node.name, {
+          $case: 'floatingIp',
+          value: { spec: { port, routerInterface }, status: undefined },
+        });
       }),
-    ),
+    ...spec.nodes.map((node) => {
+      const server = ServerSpec.fromPartial({
+        image: node.image,
+        flavor: node.flavor,
+        ports: portsOf(node),
+        availabilityZone: node.availabilityZone || spec.availabilityZone,
+        power,
+        keyPair: node.keyPair,
+        userData: node.userData,
+        volumes: volumesOf(node).map(({ name }) => name),
+      });
+      return resource(node.name, { $case: 'server', value: { spec: server, status: undefined } });
+    }),
   ];
 }
 
@@ -52,7 +66,7 @@ export function compileSpec(spec: SliceSpec, { power }: { power: Power }): Resou
 export function outsideNetworks(spec: SliceSpec, layout: Layout): ReadonlySet<string> {
   const asked = new Set(
     spec.nodes
-      .filter((node) => node.internetAccess)
+      .filter((node) => node.internetAccess || node.floatingIp)
       .map((node) => networksOf(layout, node.name)[0])
       .filter((name) => name !== undefined),
   );
@@ -137,8 +151,15 @@ function portResources(layout: Layout, node: NodeSpec, names: ReadonlyMap<string
   const networks = networksOf(layout, node.name);
   const management = managementNetwork(layout, networks, node.managementIp);
   return networks.map((network) => {
-    const ipAddress = network === management ? node.managementIp : '';
-    const port = PortSpec.fromPartial({ network, subnet: network, ipAddress });
+    const asked = node.interfaces.find((one) => one.network === network);
+    const port = PortSpec.fromPartial({
+      network,
+      subnet: network,
+      ipAddress: asked?.ipAddress || (network === management ? node.managementIp : ''),
+      macAddress: asked?.macAddress.toLowerCase() ?? '',
+      forwarding: node.forwarding,
+      securityGroups: [...node.securityGroups].sort(),
+    });
     const name = names.get(`${node.name}/${network}`) ?? '';
     return resource(name, { $case: 'port', value: { spec: port, status: undefined } });
   });

@@ -40,8 +40,17 @@ export type Call = {
   endMs: number;
 };
 
+const BULK: readonly KindName[] = ['network', 'subnet', 'port', 'securityGroup', 'securityRule'];
+const CHANGEABLE: readonly KindName[] = ['server', 'port', 'volume', 'floatingIp', 'securityGroup'];
+const RULES: Partial<Record<KindName, Pick<Kind, 'rebinds' | 'survives' | 'goesWith'>>> = {
+  server: { rebinds: ['port', 'volume'] },
+  port: { rebinds: ['securityGroup'] },
+  floatingIp: { rebinds: ['routerInterface'], survives: ['port'] },
+  securityRule: { rebinds: [], goesWith: ['securityGroup'] },
+};
+
 type Stored = {
-  found: Found;
+  found: Found & { readonly uses: string[] };
   readonly readyMs: number;
   readonly breaks: boolean;
   goneMs: number | undefined;
@@ -84,10 +93,22 @@ export function createFakeCloud(options: FakeCloudOptions): FakeCloud {
     const slow = kindOf(found.resource) === 'server';
     const now = clock.now() + afterMs;
     const readyMs = slow ? now + buildMs : now;
-    things.set(found.resource.cloudId, { found, readyMs, breaks, goneMs: undefined, visibleMs: now + lagMs });
+    const stored = { ...found, uses: [...found.uses] };
+    things.set(found.resource.cloudId, {
+      found: stored,
+      readyMs,
+      breaks,
+      goneMs: undefined,
+      visibleMs: now + lagMs,
+    });
   }
 
-  function show({ found, readyMs, breaks, goneMs }: Stored): Found {
+  function show({
+    found,
+    readyMs,
+    breaks,
+    goneMs,
+  }: Omit<Stored, 'found'> & { readonly found: Found }): Found {
     const built = clock.now() >= readyMs;
     const message = goneMs !== undefined ? 'going' : !built ? 'building' : breaks ? 'broken' : '';
     return { ...found, resource: { ...found.resource, message } };
@@ -130,11 +151,22 @@ export function createFakeCloud(options: FakeCloudOptions): FakeCloud {
     return show({ found, readyMs: Number.POSITIVE_INFINITY, breaks: false, goneMs: undefined });
   }
 
+  /** What stands on a thing that goes: it goes along, or lets go of it by itself. */
+  function loosen(id: string, under: KindName): void {
+    for (const [other, { found }] of things) {
+      if (!found.uses.includes(id)) continue;
+      const rules = RULES[kindOf(found.resource)];
+      if (rules?.goesWith?.includes(under)) things.delete(other);
+      else if (rules?.survives?.includes(under)) found.uses.splice(found.uses.indexOf(id), 1);
+    }
+  }
+
   function createKind(name: KindName): Kind {
     return {
       name,
-      maxBatch: name === 'network' || name === 'subnet' || name === 'port' ? 1000 : 1,
-      rebinds: name === 'server' ? ['port'] : [],
+      maxBatch: BULK.includes(name) ? 1000 : 1,
+      rebinds: [],
+      ...RULES[name],
       list: () =>
         call('list', name, [], () =>
           [...things.values()]
@@ -162,6 +194,7 @@ export function createFakeCloud(options: FakeCloudOptions): FakeCloud {
       delete: (found) =>
         call('delete', name, [found.resource.name], () => {
           const id = found.resource.cloudId;
+          loosen(id, name);
           if ([...things.values()].some((other) => other.found.uses.includes(id)))
             throw refusal(true, 'IN_USE');
           const stored = things.get(id);
@@ -175,9 +208,7 @@ export function createFakeCloud(options: FakeCloudOptions): FakeCloud {
         }),
       difference: (desired, observed) => {
         if (JSON.stringify(specOf(desired)) === JSON.stringify(specOf(observed))) return EQUAL;
-        return name === 'server'
-          ? { type: 'change', reason: 'the spec changed' }
-          : { type: 'replace', reason: 'the spec changed' };
+        return { type: CHANGEABLE.includes(name) ? 'change' : 'replace', reason: 'the spec changed' };
       },
       readiness: ({ name: broken, message }) => {
         if (message === 'broken') return { state: 'broken', failure: noHost(broken) };

@@ -56,8 +56,8 @@ export function createOffers(
   };
 }
 
-/** The id of what was looked up, or a failure that tells what is wrong with the name. */
-export function idOf(found: { readonly id: string } | string, reason: string): string {
-  if (typeof found !== 'string') return found.id;
+/** What was looked up, or a failure that tells what is wrong with the name. */
+export function mustFind<T extends { readonly id: string }>(found: T | string, reason: string): T {
+  if (typeof found !== 'string') return found;
   throw new Failure({ code: 'INVALID_ARGUMENT', reason, message: found });
 }

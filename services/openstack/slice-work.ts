@@ -16,9 +16,10 @@ import type { Resource } from '#proto/pucp/driver/v1/resource.ts';
 import type { Cloud, ProjectClients } from './api/cloud.ts';
 import type { CallContext } from './api/settings.ts';
 import { createMarker } from './api/tagging.ts';
+import { cloudKeyName } from './key-names.ts';
 import { kindsOf } from './kinds/all.ts';
 import { OWNER_MARK, SLICE_MARK } from './marks.ts';
-import { createOffers, idOf, type OfferDeps } from './offers.ts';
+import { createOffers, mustFind, type OfferDeps } from './offers.ts';
 import type { Tenancy } from './tenancy.ts';
 
 export type SliceWorkDeps = Omit<OfferDeps, 'home'> & {
@@ -64,18 +65,20 @@ export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
   ): Promise<Environment> {
     const { log, tenancy, limits } = deps;
     const offers = createOffers({ ...deps, home }, { projectId, scope });
+    const ownerMark = await tenancy.ownerMark(scope);
     const kinds = kindsOf({
       scope,
       clients: await clientsOf(projectId, context),
       home,
       projectId,
       marker: createMarker(SLICE_MARK, scope.sliceId),
-      ownerMarker: createMarker(OWNER_MARK, await tenancy.ownerMark(scope)),
+      ownerMarker: createMarker(OWNER_MARK, ownerMark),
       requestId: context.requestId,
-      imageId: async (name, calling) => idOf(await offers.image(name, calling), 'UNKNOWN_IMAGE'),
-      flavorId: async (name, calling) => idOf(await offers.flavor(name, calling), 'UNKNOWN_FLAVOR'),
+      keyName: (name) => cloudKeyName(ownerMark, name),
+      imageId: async (name, calling) => mustFind(await offers.image(name, calling), 'UNKNOWN_IMAGE').id,
+      flavor: async (name, calling) => mustFind(await offers.flavor(name, calling), 'UNKNOWN_FLAVOR'),
       externalNetworkId: async (calling) =>
-        idOf(await offers.externalNetwork(calling), 'NO_EXTERNAL_NETWORK'),
+        mustFind(await offers.externalNetwork(calling), 'NO_EXTERNAL_NETWORK').id,
     });
     return {
       scope,

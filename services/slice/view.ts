@@ -2,6 +2,7 @@
 
 import { layoutOf, type PlannedNetwork } from '#engine/spec/attach.ts';
 import { gatewayOf, outsideNetworks, portNames } from '#engine/spec/compile.ts';
+import { volumesOf } from '#engine/spec/volumes.ts';
 import { Power, type Resource, ResourceState } from '#proto/pucp/driver/v1/resource.ts';
 import {
   Infrastructure,
@@ -10,9 +11,11 @@ import {
   NetworkType,
   type Node,
   type NodeSpec,
+  type NodeVolume,
   type ResourceTotals,
   type Slice,
   SliceState,
+  type VolumeSpec,
 } from '#proto/pucp/slice/v1/slice.ts';
 import type { SliceChange, SliceStatus } from '#proto/pucp/slice/v1/slice_service.ts';
 import type { SliceRow } from './rows.ts';
@@ -102,14 +105,16 @@ export function nodeViews(row: SliceRow, resources: readonly Resource[]): Node[]
     const interfaces = (layout.attachments.get(node.name) ?? []).map((network) =>
       interfaceView(network, held.find('port', ports.get(`${node.name}/${network}`) ?? '')),
     );
-    return nodeView(node, { row, interfaces, server: held.find('server', node.name) });
+    return nodeView(node, { row, interfaces, held });
   });
 }
 
 function nodeView(
   node: NodeSpec,
-  { row, interfaces, server }: { row: SliceRow; interfaces: Interface[]; server: Resource | undefined },
+  { row, interfaces, held }: { row: SliceRow; interfaces: Interface[]; held: Held },
 ): Node {
+  const server = held.find('server', node.name);
+  const address = held.find('floatingIp', node.name);
   const isPlaced = node.infrastructure !== Infrastructure.UNSPECIFIED;
   const infrastructure = isPlaced ? node.infrastructure : row.spec.infrastructure;
   const vmId = server?.cloudId ?? '';
@@ -131,7 +136,17 @@ function nodeView(
     infrastructure,
     networks: node.networks,
     availabilityZone: node.availabilityZone,
+    floatingIp: address?.kind?.$case === 'floatingIp' ? (address.kind.value.status?.ipAddress ?? '') : '',
+    forwarding: node.forwarding,
+    securityGroups: node.securityGroups,
+    keyPair: node.keyPair,
+    volumes: volumesOf(node).map((volume) => volumeView(volume, held.find('volume', volume.name))),
   };
+}
+
+function volumeView({ name, size, type }: VolumeSpec, volume: Resource | undefined): NodeVolume {
+  const status = volume?.kind?.$case === 'volume' ? volume.kind.value.status?.status : undefined;
+  return { name, size, type, status: status || 'pending', volumeId: volume?.cloudId ?? '' };
 }
 
 function nodeStatus(server: Resource | undefined): string {

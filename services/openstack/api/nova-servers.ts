@@ -74,6 +74,27 @@ export type ServerFilter = {
   readonly projectId?: string;
 };
 
+/** What a server starts from or has beside: https://docs.openstack.org/nova/latest/user/block-device-mapping.html */
+export type BlockDevice = BootDevice | LocalDisk | DataVolume;
+
+/** The flavor's own disk, filled with the image `uuid`: to be named if there are further devices. */
+export type LocalDisk = {
+  readonly boot_index: 0;
+  readonly source_type: 'image';
+  readonly destination_type: 'local';
+  readonly uuid: string;
+  readonly delete_on_termination: true;
+};
+
+/** A volume that the server has beside; it has to be `available`. */
+export type DataVolume = {
+  readonly boot_index: -1;
+  readonly source_type: 'volume';
+  readonly destination_type: 'volume';
+  readonly uuid: string;
+  readonly delete_on_termination: false;
+};
+
 /** A volume to boot from: a new one, filled with the image `uuid`, or the volume `uuid`. */
 export type BootDevice = {
   readonly boot_index: 0;
@@ -105,7 +126,7 @@ export type ServerCreate = {
   readonly config_drive?: boolean;
   /** Of ports that Nova makes; ports given have their own. */
   readonly security_groups?: readonly { readonly name: string }[];
-  readonly block_device_mapping_v2?: readonly BootDevice[];
+  readonly block_device_mapping_v2?: readonly BlockDevice[];
 };
 
 export type VolumeAttachment = {
@@ -153,7 +174,7 @@ export function createServers(client: ServiceClient) {
           path: path`/servers`,
           json: { server },
           what: `create the server "${server.name}"`,
-          feature: server.block_device_mapping_v2?.some((one) => one.volume_type)
+          feature: server.block_device_mapping_v2?.some((one) => 'volume_type' in one)
             ? VOLUME_TYPES
             : SERVER_TAGS,
         },

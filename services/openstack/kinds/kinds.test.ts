@@ -111,13 +111,15 @@ test('servers are shut down and started again in place', async () => {
   await rig.converge([]);
 });
 
-test('another flavor makes a server anew on the same port', async () => {
+test('another flavor resizes a server where it is, also under a name of the table', async () => {
   const before = await rig.converge(labOf({ nodes: 1 }));
-  const after = await rig.converge(labOf({ nodes: 1, flavor: 'm1.nano' }));
-  assert.equal(after.errorMessage, '');
-  assert.notEqual(serverOf(after.observed, 'vm0').id, serverOf(before.observed, 'vm0').id);
-  const portOf = (all: readonly Resource[]) => all.find(({ kind }) => kind?.$case === 'port')?.cloudId;
-  assert.equal(portOf(after.observed), portOf(before.observed));
+  for (const flavor of ['m1.small', 'small', 'm1.medium']) {
+    const after = await rig.converge(labOf({ nodes: 1, flavor }));
+    assert.equal(after.errorMessage, '');
+    assert.equal(serverOf(after.observed, 'vm0').id, serverOf(before.observed, 'vm0').id);
+    assert.equal(serverOf(after.observed, 'vm0').spec?.flavor, flavor);
+    assert.equal(serverOf(after.observed, 'vm0').status?.status, 'active');
+  }
   await rig.converge([]);
 });
 

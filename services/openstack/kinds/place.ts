@@ -21,7 +21,12 @@ export type SlicePlace = {
   readonly requestId: string | undefined;
   /** Ids of what the cloud offers. Each throws what is wrong with a name. */
   readonly imageId: (name: string, context: CallContext) => Promise<string>;
-  readonly flavorId: (name: string, context: CallContext) => Promise<string>;
+  readonly flavor: (
+    name: string,
+    context: CallContext,
+  ) => Promise<{ readonly id: string; readonly name: string }>;
+  /** What one of the owner's key pairs is called in the cloud. */
+  readonly keyName: (name: string) => string;
   readonly externalNetworkId: (context: CallContext) => Promise<string>;
 };
 

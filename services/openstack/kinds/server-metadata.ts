@@ -1,10 +1,14 @@
 // What a server's metadata says of it: whose it is, for people who look at the cloud, and what was asked for, for us.
 
+import { createHash } from 'node:crypto';
 import type { ServerSpec } from '#proto/pucp/driver/v1/resource.ts';
 
 type Metadata = Readonly<Record<string, string>>;
 
-export type Asked = Pick<ServerSpec, 'image' | 'flavor' | 'ports' | 'availabilityZone'>;
+export type Asked = Pick<
+  ServerSpec,
+  'image' | 'flavor' | 'ports' | 'availabilityZone' | 'keyPair' | 'userData'
+>;
 
 /** Nova's limit for a value, in characters: https://docs.openstack.org/api-ref/compute/#create-server */
 const MAX_VALUE = 255;
@@ -27,9 +31,16 @@ export function metadataOf({
     image: spec.image,
     flavor: spec.flavor,
     ...(spec.availabilityZone !== '' && { availability_zone: spec.availabilityZone }),
+    ...(spec.keyPair !== '' && { key_pair: spec.keyPair }),
+    ...(spec.userData !== '' && { user_data: digestOf(spec.userData) }),
     ...(replacements > 0 && { replacements: String(replacements) }),
   };
   return { ...texts, ...portsMetadata(spec.ports) };
+}
+
+/** What stands for user data, which would not fit; the same for the same text. */
+export function digestOf(userData: string): string {
+  return userData === '' ? '' : `sha256:${createHash('sha256').update(userData).digest('hex')}`;
 }
 
 /** The slice-local name. */
@@ -43,16 +54,17 @@ export function replacementsFrom(metadata: Metadata): number {
 
 export function askedFrom(metadata: Metadata): Asked {
   const { image = '', flavor = '', availability_zone: availabilityZone = '' } = metadata;
+  const { key_pair: keyPair = '', user_data: userData = '' } = metadata;
   const ports: string[] = [];
   for (let part = 1; metadata[portsKey(part)] !== undefined; part += 1) {
     ports.push(...(metadata[portsKey(part)] ?? '').split(',').filter(Boolean));
   }
-  return { image, flavor, availabilityZone, ports };
+  return { image, flavor, availabilityZone, keyPair, userData, ports };
 }
 
 /** Whether a deployed server's entry of this key says what was asked for. */
 export function isAskedKey(key: string): boolean {
-  return /^(vm_name|image|flavor|availability_zone|replacements|ports(_\d+)?)$/.test(key);
+  return /^(vm_name|image|flavor|availability_zone|key_pair|user_data|replacements|ports(_\d+)?)$/.test(key);
 }
 
 /** In as many values as their length asks for. */

@@ -1,6 +1,6 @@
 // Subnets: the addresses of a network, found by the slice's mark in their description, made all in one call.
 
-import { EQUAL, type Found, type Kind, type Look, READY } from '#engine/kind.ts';
+import { EQUAL, type Found, type Kind, type KindName, type Look, READY } from '#engine/kind.ts';
 import { Resource, SubnetSpec } from '#proto/pucp/driver/v1/resource.ts';
 import { absentIsDone } from '../api/errors.ts';
 import type { NeutronSubnet } from '../api/neutron-types.ts';
@@ -98,10 +98,7 @@ function specOf(resource: Resource): SubnetSpec {
 }
 
 /** Slice-local names by the cloud's ids. */
-export async function namesOf(
-  look: Look,
-  kind: 'network' | 'subnet' | 'router' | 'port',
-): Promise<ReadonlyMap<string, string>> {
+export async function namesOf(look: Look, kind: KindName): Promise<ReadonlyMap<string, string>> {
   return new Map((await look.of(kind)).map(({ resource }) => [resource.cloudId, resource.name]));
 }
 

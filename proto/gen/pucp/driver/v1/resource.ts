@@ -181,6 +181,66 @@ export function powerToNumber(object: Power): number {
   }
 }
 
+/** Which way a rule looks. */
+export const Direction = {
+  /** UNSPECIFIED - Not set: ingress. */
+  UNSPECIFIED: "DIRECTION_UNSPECIFIED",
+  /** INGRESS - What comes in. */
+  INGRESS: "DIRECTION_INGRESS",
+  /** EGRESS - What goes out. */
+  EGRESS: "DIRECTION_EGRESS",
+} as const;
+
+export type Direction = typeof Direction[keyof typeof Direction];
+
+export namespace Direction {
+  export type UNSPECIFIED = typeof Direction.UNSPECIFIED;
+  export type INGRESS = typeof Direction.INGRESS;
+  export type EGRESS = typeof Direction.EGRESS;
+}
+
+export function directionFromJSON(object: any): Direction {
+  switch (object) {
+    case 0:
+    case "DIRECTION_UNSPECIFIED":
+      return Direction.UNSPECIFIED;
+    case 1:
+    case "DIRECTION_INGRESS":
+      return Direction.INGRESS;
+    case 2:
+    case "DIRECTION_EGRESS":
+      return Direction.EGRESS;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Direction");
+  }
+}
+
+export function directionToJSON(object: Direction): string {
+  switch (object) {
+    case Direction.UNSPECIFIED:
+      return "DIRECTION_UNSPECIFIED";
+    case Direction.INGRESS:
+      return "DIRECTION_INGRESS";
+    case Direction.EGRESS:
+      return "DIRECTION_EGRESS";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Direction");
+  }
+}
+
+export function directionToNumber(object: Direction): number {
+  switch (object) {
+    case Direction.UNSPECIFIED:
+      return 0;
+    case Direction.INGRESS:
+      return 1;
+    case Direction.EGRESS:
+      return 2;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Direction");
+  }
+}
+
 /** One resource of a slice. */
 export interface Resource {
   /** Unique among the slice's resources of the same kind. */
@@ -211,6 +271,18 @@ export interface Resource {
     | //
     /** A virtual machine. */
     { $case: "server"; value: Server }
+    | //
+    /** What may reach the ports that bear it. */
+    { $case: "securityGroup"; value: SecurityGroup }
+    | //
+    /** One thing that a security group lets through. */
+    { $case: "securityRule"; value: SecurityRule }
+    | //
+    /** A disk of its own. */
+    { $case: "volume"; value: Volume }
+    | //
+    /** An address outside that leads to a port. */
+    { $case: "floatingIp"; value: FloatingIp }
     | undefined;
 }
 
@@ -328,6 +400,12 @@ export interface PortSpec {
   subnet: string;
   /** The IPv4 address; empty lets the cloud choose. */
   ipAddress: string;
+  /** The MAC address, in lower case with colons; empty lets the cloud choose. */
+  macAddress: string;
+  /** Whether it passes on frames that are not its own: neither protection against false addresses nor security groups. */
+  forwarding: boolean;
+  /** The names of its security groups, in ascending order; none leaves it to the cloud's default. */
+  securityGroups: string[];
 }
 
 /** What a port is. */
@@ -360,6 +438,12 @@ export interface ServerSpec {
   availabilityZone: string;
   /** Whether it runs. */
   power: Power;
+  /** One of the owner's key pairs, whose public key the server is given at its first start; empty for none. */
+  keyPair: string;
+  /** What cloud-init is given, at most 48 KiB; empty for nothing. Observed: `sha256:` and a digest of it. */
+  userData: string;
+  /** The names of the volumes in it, in the order of the devices. */
+  volumes: string[];
 }
 
 /** What a server is. */
@@ -370,6 +454,116 @@ export interface ServerStatus {
   host: string;
   /** How often it was made anew after a failure. */
   replacements: number;
+}
+
+/** What may reach the ports that bear it. */
+export interface SecurityGroup {
+  /** What is wished. */
+  spec:
+    | SecurityGroupSpec
+    | undefined;
+  /** What is. */
+  status: SecurityGroupStatus | undefined;
+}
+
+/** What is wished of a security group, beside its rules. */
+export interface SecurityGroupSpec {
+  /** Whether all that goes out is let through, whatever the rules say. */
+  openEgress: boolean;
+}
+
+/** What a security group is. */
+export interface SecurityGroupStatus {
+  /** How many of the two rules that let everything out it has, one each for IPv4 and IPv6. */
+  openEgressRules: number;
+}
+
+/** One thing that a security group lets through. */
+export interface SecurityRule {
+  /** What is wished. */
+  spec:
+    | SecurityRuleSpec
+    | undefined;
+  /** What is. */
+  status: SecurityRuleStatus | undefined;
+}
+
+/** What is wished of a rule. Its name says all of it, so that two equal rules are one and a changed one is another. */
+export interface SecurityRuleSpec {
+  /** The security group's name. */
+  securityGroup: string;
+  /** Which way it looks. */
+  direction: Direction;
+  /** True for IPv6. */
+  ipv6: boolean;
+  /** A protocol in lower case, such as tcp, udp or icmp, or its number; empty for all. */
+  protocol: string;
+  /** The first port, or the type of ICMP; absent for all. */
+  portMin?:
+    | number
+    | undefined;
+  /** The last port, or the code of ICMP; absent for all. */
+  portMax?:
+    | number
+    | undefined;
+  /** The other side, in CIDR notation; empty for everyone. */
+  remoteCidr: string;
+  /** The other side, by the name of its security group; empty for everyone. */
+  remoteGroup: string;
+}
+
+/** What a rule is: nothing beyond its spec. */
+export interface SecurityRuleStatus {
+}
+
+/** A disk of its own. */
+export interface Volume {
+  /** What is wished. */
+  spec:
+    | VolumeSpec
+    | undefined;
+  /** What is. */
+  status: VolumeStatus | undefined;
+}
+
+/** What is wished of a volume. */
+export interface VolumeSpec {
+  /** GiB. It grows in place and never shrinks. */
+  size: number;
+  /** A type of the cloud by name; empty lets the cloud choose. */
+  type: string;
+}
+
+/** What a volume is. */
+export interface VolumeStatus {
+  /** The cloud's word for its state, such as available, in-use or error. */
+  status: string;
+  /** The cloud's id of the server that it is in; empty if in none. */
+  serverId: string;
+}
+
+/** An address outside that leads to a port. */
+export interface FloatingIp {
+  /** What is wished. */
+  spec:
+    | FloatingIpSpec
+    | undefined;
+  /** What is. */
+  status: FloatingIpStatus | undefined;
+}
+
+/** What is wished of a floating IP. */
+export interface FloatingIpSpec {
+  /** The port's name. */
+  port: string;
+  /** The name of the router's foot on the port's subnet, through which it leads. */
+  routerInterface: string;
+}
+
+/** What a floating IP is. */
+export interface FloatingIpStatus {
+  /** The address outside. */
+  ipAddress: string;
 }
 
 function createBaseResource(): Resource {
@@ -408,6 +602,18 @@ export const Resource: MessageFns<Resource> = {
         break;
       case "server":
         Server.encode(message.kind.value, writer.uint32(122).fork()).join();
+        break;
+      case "securityGroup":
+        SecurityGroup.encode(message.kind.value, writer.uint32(130).fork()).join();
+        break;
+      case "securityRule":
+        SecurityRule.encode(message.kind.value, writer.uint32(138).fork()).join();
+        break;
+      case "volume":
+        Volume.encode(message.kind.value, writer.uint32(146).fork()).join();
+        break;
+      case "floatingIp":
+        FloatingIp.encode(message.kind.value, writer.uint32(154).fork()).join();
         break;
     }
     return writer;
@@ -506,6 +712,38 @@ export const Resource: MessageFns<Resource> = {
             message.kind = { $case: "server", value: Server.decode(reader, reader.uint32()) };
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.kind = { $case: "securityGroup", value: SecurityGroup.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.kind = { $case: "securityRule", value: SecurityRule.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.kind = { $case: "volume", value: Volume.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.kind = { $case: "floatingIp", value: FloatingIp.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -542,6 +780,20 @@ export const Resource: MessageFns<Resource> = {
         ? { $case: "port", value: Port.fromJSON(object.port) }
         : isSet(object.server)
         ? { $case: "server", value: Server.fromJSON(object.server) }
+        : isSet(object.securityGroup)
+        ? { $case: "securityGroup", value: SecurityGroup.fromJSON(object.securityGroup) }
+        : isSet(object.security_group)
+        ? { $case: "securityGroup", value: SecurityGroup.fromJSON(object.security_group) }
+        : isSet(object.securityRule)
+        ? { $case: "securityRule", value: SecurityRule.fromJSON(object.securityRule) }
+        : isSet(object.security_rule)
+        ? { $case: "securityRule", value: SecurityRule.fromJSON(object.security_rule) }
+        : isSet(object.volume)
+        ? { $case: "volume", value: Volume.fromJSON(object.volume) }
+        : isSet(object.floatingIp)
+        ? { $case: "floatingIp", value: FloatingIp.fromJSON(object.floatingIp) }
+        : isSet(object.floating_ip)
+        ? { $case: "floatingIp", value: FloatingIp.fromJSON(object.floating_ip) }
         : undefined,
     };
   },
@@ -572,6 +824,14 @@ export const Resource: MessageFns<Resource> = {
       obj.port = Port.toJSON(message.kind.value);
     } else if (message.kind?.$case === "server") {
       obj.server = Server.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "securityGroup") {
+      obj.securityGroup = SecurityGroup.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "securityRule") {
+      obj.securityRule = SecurityRule.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "volume") {
+      obj.volume = Volume.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "floatingIp") {
+      obj.floatingIp = FloatingIp.toJSON(message.kind.value);
     }
     return obj;
   },
@@ -619,6 +879,30 @@ export const Resource: MessageFns<Resource> = {
       case "server": {
         if (object.kind?.value !== undefined && object.kind?.value !== null) {
           message.kind = { $case: "server", value: Server.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "securityGroup": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "securityGroup", value: SecurityGroup.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "securityRule": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "securityRule", value: SecurityRule.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "volume": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "volume", value: Volume.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "floatingIp": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "floatingIp", value: FloatingIp.fromPartial(object.kind.value) };
         }
         break;
       }
@@ -1707,7 +1991,7 @@ export const Port: MessageFns<Port> = {
 };
 
 function createBasePortSpec(): PortSpec {
-  return { network: "", subnet: "", ipAddress: "" };
+  return { network: "", subnet: "", ipAddress: "", macAddress: "", forwarding: false, securityGroups: [] };
 }
 
 export const PortSpec: MessageFns<PortSpec> = {
@@ -1720,6 +2004,15 @@ export const PortSpec: MessageFns<PortSpec> = {
     }
     if (message.ipAddress !== "") {
       writer.uint32(26).string(message.ipAddress);
+    }
+    if (message.macAddress !== "") {
+      writer.uint32(34).string(message.macAddress);
+    }
+    if (message.forwarding !== false) {
+      writer.uint32(40).bool(message.forwarding);
+    }
+    for (const v of message.securityGroups) {
+      writer.uint32(50).string(v!);
     }
     return writer;
   },
@@ -1761,6 +2054,30 @@ export const PortSpec: MessageFns<PortSpec> = {
             message.ipAddress = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.macAddress = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.forwarding = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.securityGroups.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1782,6 +2099,17 @@ export const PortSpec: MessageFns<PortSpec> = {
         : isSet(object.ip_address)
         ? globalThis.String(object.ip_address)
         : "",
+      macAddress: isSet(object.macAddress)
+        ? globalThis.String(object.macAddress)
+        : isSet(object.mac_address)
+        ? globalThis.String(object.mac_address)
+        : "",
+      forwarding: isSet(object.forwarding) ? globalThis.Boolean(object.forwarding) : false,
+      securityGroups: globalThis.Array.isArray(object?.securityGroups)
+        ? object.securityGroups.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.security_groups)
+        ? object.security_groups.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -1796,6 +2124,15 @@ export const PortSpec: MessageFns<PortSpec> = {
     if (message.ipAddress !== "") {
       obj.ipAddress = message.ipAddress;
     }
+    if (message.macAddress !== "") {
+      obj.macAddress = message.macAddress;
+    }
+    if (message.forwarding !== false) {
+      obj.forwarding = message.forwarding;
+    }
+    if (message.securityGroups?.length) {
+      obj.securityGroups = message.securityGroups;
+    }
     return obj;
   },
 
@@ -1807,6 +2144,9 @@ export const PortSpec: MessageFns<PortSpec> = {
     message.network = object.network ?? "";
     message.subnet = object.subnet ?? "";
     message.ipAddress = object.ipAddress ?? "";
+    message.macAddress = object.macAddress ?? "";
+    message.forwarding = object.forwarding ?? false;
+    message.securityGroups = object.securityGroups?.map((e) => e) || [];
     return message;
   },
 };
@@ -1994,7 +2334,16 @@ export const Server: MessageFns<Server> = {
 };
 
 function createBaseServerSpec(): ServerSpec {
-  return { image: "", flavor: "", ports: [], availabilityZone: "", power: Power.UNSPECIFIED };
+  return {
+    image: "",
+    flavor: "",
+    ports: [],
+    availabilityZone: "",
+    power: Power.UNSPECIFIED,
+    keyPair: "",
+    userData: "",
+    volumes: [],
+  };
 }
 
 export const ServerSpec: MessageFns<ServerSpec> = {
@@ -2013,6 +2362,15 @@ export const ServerSpec: MessageFns<ServerSpec> = {
     }
     if (message.power !== Power.UNSPECIFIED) {
       writer.uint32(40).int32(powerToNumber(message.power));
+    }
+    if (message.keyPair !== "") {
+      writer.uint32(50).string(message.keyPair);
+    }
+    if (message.userData !== "") {
+      writer.uint32(58).string(message.userData);
+    }
+    for (const v of message.volumes) {
+      writer.uint32(66).string(v!);
     }
     return writer;
   },
@@ -2070,6 +2428,30 @@ export const ServerSpec: MessageFns<ServerSpec> = {
             message.power = powerFromJSON(reader.int32());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.keyPair = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.userData = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.volumes.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2093,6 +2475,17 @@ export const ServerSpec: MessageFns<ServerSpec> = {
         ? globalThis.String(object.availability_zone)
         : "",
       power: isSet(object.power) ? powerFromJSON(object.power) : Power.UNSPECIFIED,
+      keyPair: isSet(object.keyPair)
+        ? globalThis.String(object.keyPair)
+        : isSet(object.key_pair)
+        ? globalThis.String(object.key_pair)
+        : "",
+      userData: isSet(object.userData)
+        ? globalThis.String(object.userData)
+        : isSet(object.user_data)
+        ? globalThis.String(object.user_data)
+        : "",
+      volumes: globalThis.Array.isArray(object?.volumes) ? object.volumes.map((e: any) => globalThis.String(e)) : [],
     };
   },
 
@@ -2113,6 +2506,15 @@ export const ServerSpec: MessageFns<ServerSpec> = {
     if (message.power !== Power.UNSPECIFIED) {
       obj.power = powerToJSON(message.power);
     }
+    if (message.keyPair !== "") {
+      obj.keyPair = message.keyPair;
+    }
+    if (message.userData !== "") {
+      obj.userData = message.userData;
+    }
+    if (message.volumes?.length) {
+      obj.volumes = message.volumes;
+    }
     return obj;
   },
 
@@ -2126,6 +2528,9 @@ export const ServerSpec: MessageFns<ServerSpec> = {
     message.ports = object.ports?.map((e) => e) || [];
     message.availabilityZone = object.availabilityZone ?? "";
     message.power = object.power ?? Power.UNSPECIFIED;
+    message.keyPair = object.keyPair ?? "";
+    message.userData = object.userData ?? "";
+    message.volumes = object.volumes?.map((e) => e) || [];
     return message;
   },
 };
@@ -2227,6 +2632,1106 @@ export const ServerStatus: MessageFns<ServerStatus> = {
     message.status = object.status ?? "";
     message.host = object.host ?? "";
     message.replacements = object.replacements ?? 0;
+    return message;
+  },
+};
+
+function createBaseSecurityGroup(): SecurityGroup {
+  return { spec: undefined, status: undefined };
+}
+
+export const SecurityGroup: MessageFns<SecurityGroup> = {
+  encode(message: SecurityGroup, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.spec !== undefined) {
+      SecurityGroupSpec.encode(message.spec, writer.uint32(10).fork()).join();
+    }
+    if (message.status !== undefined) {
+      SecurityGroupStatus.encode(message.status, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SecurityGroup {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSecurityGroup();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.spec = SecurityGroupSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.status = SecurityGroupStatus.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SecurityGroup {
+    return {
+      spec: isSet(object.spec) ? SecurityGroupSpec.fromJSON(object.spec) : undefined,
+      status: isSet(object.status) ? SecurityGroupStatus.fromJSON(object.status) : undefined,
+    };
+  },
+
+  toJSON(message: SecurityGroup): unknown {
+    const obj: any = {};
+    if (message.spec !== undefined) {
+      obj.spec = SecurityGroupSpec.toJSON(message.spec);
+    }
+    if (message.status !== undefined) {
+      obj.status = SecurityGroupStatus.toJSON(message.status);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SecurityGroup>): SecurityGroup {
+    return SecurityGroup.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SecurityGroup>): SecurityGroup {
+    const message = createBaseSecurityGroup();
+    message.spec = (object.spec !== undefined && object.spec !== null)
+      ? SecurityGroupSpec.fromPartial(object.spec)
+      : undefined;
+    message.status = (object.status !== undefined && object.status !== null)
+      ? SecurityGroupStatus.fromPartial(object.status)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSecurityGroupSpec(): SecurityGroupSpec {
+  return { openEgress: false };
+}
+
+export const SecurityGroupSpec: MessageFns<SecurityGroupSpec> = {
+  encode(message: SecurityGroupSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.openEgress !== false) {
+      writer.uint32(8).bool(message.openEgress);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SecurityGroupSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSecurityGroupSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.openEgress = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SecurityGroupSpec {
+    return {
+      openEgress: isSet(object.openEgress)
+        ? globalThis.Boolean(object.openEgress)
+        : isSet(object.open_egress)
+        ? globalThis.Boolean(object.open_egress)
+        : false,
+    };
+  },
+
+  toJSON(message: SecurityGroupSpec): unknown {
+    const obj: any = {};
+    if (message.openEgress !== false) {
+      obj.openEgress = message.openEgress;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SecurityGroupSpec>): SecurityGroupSpec {
+    return SecurityGroupSpec.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SecurityGroupSpec>): SecurityGroupSpec {
+    const message = createBaseSecurityGroupSpec();
+    message.openEgress = object.openEgress ?? false;
+    return message;
+  },
+};
+
+function createBaseSecurityGroupStatus(): SecurityGroupStatus {
+  return { openEgressRules: 0 };
+}
+
+export const SecurityGroupStatus: MessageFns<SecurityGroupStatus> = {
+  encode(message: SecurityGroupStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.openEgressRules !== 0) {
+      writer.uint32(8).int32(message.openEgressRules);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SecurityGroupStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSecurityGroupStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.openEgressRules = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SecurityGroupStatus {
+    return {
+      openEgressRules: isSet(object.openEgressRules)
+        ? globalThis.Number(object.openEgressRules)
+        : isSet(object.open_egress_rules)
+        ? globalThis.Number(object.open_egress_rules)
+        : 0,
+    };
+  },
+
+  toJSON(message: SecurityGroupStatus): unknown {
+    const obj: any = {};
+    if (message.openEgressRules !== 0) {
+      obj.openEgressRules = Math.round(message.openEgressRules);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SecurityGroupStatus>): SecurityGroupStatus {
+    return SecurityGroupStatus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SecurityGroupStatus>): SecurityGroupStatus {
+    const message = createBaseSecurityGroupStatus();
+    message.openEgressRules = object.openEgressRules ?? 0;
+    return message;
+  },
+};
+
+function createBaseSecurityRule(): SecurityRule {
+  return { spec: undefined, status: undefined };
+}
+
+export const SecurityRule: MessageFns<SecurityRule> = {
+  encode(message: SecurityRule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.spec !== undefined) {
+      SecurityRuleSpec.encode(message.spec, writer.uint32(10).fork()).join();
+    }
+    if (message.status !== undefined) {
+      SecurityRuleStatus.encode(message.status, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SecurityRule {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSecurityRule();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.spec = SecurityRuleSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.status = SecurityRuleStatus.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SecurityRule {
+    return {
+      spec: isSet(object.spec) ? SecurityRuleSpec.fromJSON(object.spec) : undefined,
+      status: isSet(object.status) ? SecurityRuleStatus.fromJSON(object.status) : undefined,
+    };
+  },
+
+  toJSON(message: SecurityRule): unknown {
+    const obj: any = {};
+    if (message.spec !== undefined) {
+      obj.spec = SecurityRuleSpec.toJSON(message.spec);
+    }
+    if (message.status !== undefined) {
+      obj.status = SecurityRuleStatus.toJSON(message.status);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SecurityRule>): SecurityRule {
+    return SecurityRule.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SecurityRule>): SecurityRule {
+    const message = createBaseSecurityRule();
+    message.spec = (object.spec !== undefined && object.spec !== null)
+      ? SecurityRuleSpec.fromPartial(object.spec)
+      : undefined;
+    message.status = (object.status !== undefined && object.status !== null)
+      ? SecurityRuleStatus.fromPartial(object.status)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSecurityRuleSpec(): SecurityRuleSpec {
+  return {
+    securityGroup: "",
+    direction: Direction.UNSPECIFIED,
+    ipv6: false,
+    protocol: "",
+    portMin: undefined,
+    portMax: undefined,
+    remoteCidr: "",
+    remoteGroup: "",
+  };
+}
+
+export const SecurityRuleSpec: MessageFns<SecurityRuleSpec> = {
+  encode(message: SecurityRuleSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.securityGroup !== "") {
+      writer.uint32(10).string(message.securityGroup);
+    }
+    if (message.direction !== Direction.UNSPECIFIED) {
+      writer.uint32(16).int32(directionToNumber(message.direction));
+    }
+    if (message.ipv6 !== false) {
+      writer.uint32(24).bool(message.ipv6);
+    }
+    if (message.protocol !== "") {
+      writer.uint32(34).string(message.protocol);
+    }
+    if (message.portMin !== undefined) {
+      writer.uint32(40).int32(message.portMin);
+    }
+    if (message.portMax !== undefined) {
+      writer.uint32(48).int32(message.portMax);
+    }
+    if (message.remoteCidr !== "") {
+      writer.uint32(58).string(message.remoteCidr);
+    }
+    if (message.remoteGroup !== "") {
+      writer.uint32(66).string(message.remoteGroup);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SecurityRuleSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSecurityRuleSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.securityGroup = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.direction = directionFromJSON(reader.int32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ipv6 = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.protocol = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.portMin = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.portMax = reader.int32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.remoteCidr = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.remoteGroup = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SecurityRuleSpec {
+    return {
+      securityGroup: isSet(object.securityGroup)
+        ? globalThis.String(object.securityGroup)
+        : isSet(object.security_group)
+        ? globalThis.String(object.security_group)
+        : "",
+      direction: isSet(object.direction) ? directionFromJSON(object.direction) : Direction.UNSPECIFIED,
+      ipv6: isSet(object.ipv6) ? globalThis.Boolean(object.ipv6) : false,
+      protocol: isSet(object.protocol) ? globalThis.String(object.protocol) : "",
+      portMin: isSet(object.portMin)
+        ? globalThis.Number(object.portMin)
+        : isSet(object.port_min)
+        ? globalThis.Number(object.port_min)
+        : undefined,
+      portMax: isSet(object.portMax)
+        ? globalThis.Number(object.portMax)
+        : isSet(object.port_max)
+        ? globalThis.Number(object.port_max)
+        : undefined,
+      remoteCidr: isSet(object.remoteCidr)
+        ? globalThis.String(object.remoteCidr)
+        : isSet(object.remote_cidr)
+        ? globalThis.String(object.remote_cidr)
+        : "",
+      remoteGroup: isSet(object.remoteGroup)
+        ? globalThis.String(object.remoteGroup)
+        : isSet(object.remote_group)
+        ? globalThis.String(object.remote_group)
+        : "",
+    };
+  },
+
+  toJSON(message: SecurityRuleSpec): unknown {
+    const obj: any = {};
+    if (message.securityGroup !== "") {
+      obj.securityGroup = message.securityGroup;
+    }
+    if (message.direction !== Direction.UNSPECIFIED) {
+      obj.direction = directionToJSON(message.direction);
+    }
+    if (message.ipv6 !== false) {
+      obj.ipv6 = message.ipv6;
+    }
+    if (message.protocol !== "") {
+      obj.protocol = message.protocol;
+    }
+    if (message.portMin !== undefined) {
+      obj.portMin = Math.round(message.portMin);
+    }
+    if (message.portMax !== undefined) {
+      obj.portMax = Math.round(message.portMax);
+    }
+    if (message.remoteCidr !== "") {
+      obj.remoteCidr = message.remoteCidr;
+    }
+    if (message.remoteGroup !== "") {
+      obj.remoteGroup = message.remoteGroup;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SecurityRuleSpec>): SecurityRuleSpec {
+    return SecurityRuleSpec.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SecurityRuleSpec>): SecurityRuleSpec {
+    const message = createBaseSecurityRuleSpec();
+    message.securityGroup = object.securityGroup ?? "";
+    message.direction = object.direction ?? Direction.UNSPECIFIED;
+    message.ipv6 = object.ipv6 ?? false;
+    message.protocol = object.protocol ?? "";
+    message.portMin = object.portMin ?? undefined;
+    message.portMax = object.portMax ?? undefined;
+    message.remoteCidr = object.remoteCidr ?? "";
+    message.remoteGroup = object.remoteGroup ?? "";
+    return message;
+  },
+};
+
+function createBaseSecurityRuleStatus(): SecurityRuleStatus {
+  return {};
+}
+
+export const SecurityRuleStatus: MessageFns<SecurityRuleStatus> = {
+  encode(_: SecurityRuleStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SecurityRuleStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSecurityRuleStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): SecurityRuleStatus {
+    return {};
+  },
+
+  toJSON(_: SecurityRuleStatus): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<SecurityRuleStatus>): SecurityRuleStatus {
+    return SecurityRuleStatus.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<SecurityRuleStatus>): SecurityRuleStatus {
+    const message = createBaseSecurityRuleStatus();
+    return message;
+  },
+};
+
+function createBaseVolume(): Volume {
+  return { spec: undefined, status: undefined };
+}
+
+export const Volume: MessageFns<Volume> = {
+  encode(message: Volume, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.spec !== undefined) {
+      VolumeSpec.encode(message.spec, writer.uint32(10).fork()).join();
+    }
+    if (message.status !== undefined) {
+      VolumeStatus.encode(message.status, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Volume {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVolume();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.spec = VolumeSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.status = VolumeStatus.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Volume {
+    return {
+      spec: isSet(object.spec) ? VolumeSpec.fromJSON(object.spec) : undefined,
+      status: isSet(object.status) ? VolumeStatus.fromJSON(object.status) : undefined,
+    };
+  },
+
+  toJSON(message: Volume): unknown {
+    const obj: any = {};
+    if (message.spec !== undefined) {
+      obj.spec = VolumeSpec.toJSON(message.spec);
+    }
+    if (message.status !== undefined) {
+      obj.status = VolumeStatus.toJSON(message.status);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Volume>): Volume {
+    return Volume.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Volume>): Volume {
+    const message = createBaseVolume();
+    message.spec = (object.spec !== undefined && object.spec !== null)
+      ? VolumeSpec.fromPartial(object.spec)
+      : undefined;
+    message.status = (object.status !== undefined && object.status !== null)
+      ? VolumeStatus.fromPartial(object.status)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseVolumeSpec(): VolumeSpec {
+  return { size: 0, type: "" };
+}
+
+export const VolumeSpec: MessageFns<VolumeSpec> = {
+  encode(message: VolumeSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.size !== 0) {
+      writer.uint32(8).int32(message.size);
+    }
+    if (message.type !== "") {
+      writer.uint32(18).string(message.type);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VolumeSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVolumeSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.size = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VolumeSpec {
+    return {
+      size: isSet(object.size) ? globalThis.Number(object.size) : 0,
+      type: isSet(object.type) ? globalThis.String(object.type) : "",
+    };
+  },
+
+  toJSON(message: VolumeSpec): unknown {
+    const obj: any = {};
+    if (message.size !== 0) {
+      obj.size = Math.round(message.size);
+    }
+    if (message.type !== "") {
+      obj.type = message.type;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<VolumeSpec>): VolumeSpec {
+    return VolumeSpec.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VolumeSpec>): VolumeSpec {
+    const message = createBaseVolumeSpec();
+    message.size = object.size ?? 0;
+    message.type = object.type ?? "";
+    return message;
+  },
+};
+
+function createBaseVolumeStatus(): VolumeStatus {
+  return { status: "", serverId: "" };
+}
+
+export const VolumeStatus: MessageFns<VolumeStatus> = {
+  encode(message: VolumeStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.status !== "") {
+      writer.uint32(10).string(message.status);
+    }
+    if (message.serverId !== "") {
+      writer.uint32(18).string(message.serverId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VolumeStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVolumeStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.status = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.serverId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VolumeStatus {
+    return {
+      status: isSet(object.status) ? globalThis.String(object.status) : "",
+      serverId: isSet(object.serverId)
+        ? globalThis.String(object.serverId)
+        : isSet(object.server_id)
+        ? globalThis.String(object.server_id)
+        : "",
+    };
+  },
+
+  toJSON(message: VolumeStatus): unknown {
+    const obj: any = {};
+    if (message.status !== "") {
+      obj.status = message.status;
+    }
+    if (message.serverId !== "") {
+      obj.serverId = message.serverId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<VolumeStatus>): VolumeStatus {
+    return VolumeStatus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VolumeStatus>): VolumeStatus {
+    const message = createBaseVolumeStatus();
+    message.status = object.status ?? "";
+    message.serverId = object.serverId ?? "";
+    return message;
+  },
+};
+
+function createBaseFloatingIp(): FloatingIp {
+  return { spec: undefined, status: undefined };
+}
+
+export const FloatingIp: MessageFns<FloatingIp> = {
+  encode(message: FloatingIp, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.spec !== undefined) {
+      FloatingIpSpec.encode(message.spec, writer.uint32(10).fork()).join();
+    }
+    if (message.status !== undefined) {
+      FloatingIpStatus.encode(message.status, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FloatingIp {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFloatingIp();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.spec = FloatingIpSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.status = FloatingIpStatus.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FloatingIp {
+    return {
+      spec: isSet(object.spec) ? FloatingIpSpec.fromJSON(object.spec) : undefined,
+      status: isSet(object.status) ? FloatingIpStatus.fromJSON(object.status) : undefined,
+    };
+  },
+
+  toJSON(message: FloatingIp): unknown {
+    const obj: any = {};
+    if (message.spec !== undefined) {
+      obj.spec = FloatingIpSpec.toJSON(message.spec);
+    }
+    if (message.status !== undefined) {
+      obj.status = FloatingIpStatus.toJSON(message.status);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FloatingIp>): FloatingIp {
+    return FloatingIp.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FloatingIp>): FloatingIp {
+    const message = createBaseFloatingIp();
+    message.spec = (object.spec !== undefined && object.spec !== null)
+      ? FloatingIpSpec.fromPartial(object.spec)
+      : undefined;
+    message.status = (object.status !== undefined && object.status !== null)
+      ? FloatingIpStatus.fromPartial(object.status)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseFloatingIpSpec(): FloatingIpSpec {
+  return { port: "", routerInterface: "" };
+}
+
+export const FloatingIpSpec: MessageFns<FloatingIpSpec> = {
+  encode(message: FloatingIpSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.port !== "") {
+      writer.uint32(10).string(message.port);
+    }
+    if (message.routerInterface !== "") {
+      writer.uint32(18).string(message.routerInterface);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FloatingIpSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFloatingIpSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.port = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.routerInterface = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FloatingIpSpec {
+    return {
+      port: isSet(object.port) ? globalThis.String(object.port) : "",
+      routerInterface: isSet(object.routerInterface)
+        ? globalThis.String(object.routerInterface)
+        : isSet(object.router_interface)
+        ? globalThis.String(object.router_interface)
+        : "",
+    };
+  },
+
+  toJSON(message: FloatingIpSpec): unknown {
+    const obj: any = {};
+    if (message.port !== "") {
+      obj.port = message.port;
+    }
+    if (message.routerInterface !== "") {
+      obj.routerInterface = message.routerInterface;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FloatingIpSpec>): FloatingIpSpec {
+    return FloatingIpSpec.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FloatingIpSpec>): FloatingIpSpec {
+    const message = createBaseFloatingIpSpec();
+    message.port = object.port ?? "";
+    message.routerInterface = object.routerInterface ?? "";
+    return message;
+  },
+};
+
+function createBaseFloatingIpStatus(): FloatingIpStatus {
+  return { ipAddress: "" };
+}
+
+export const FloatingIpStatus: MessageFns<FloatingIpStatus> = {
+  encode(message: FloatingIpStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ipAddress !== "") {
+      writer.uint32(10).string(message.ipAddress);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FloatingIpStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFloatingIpStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ipAddress = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FloatingIpStatus {
+    return {
+      ipAddress: isSet(object.ipAddress)
+        ? globalThis.String(object.ipAddress)
+        : isSet(object.ip_address)
+        ? globalThis.String(object.ip_address)
+        : "",
+    };
+  },
+
+  toJSON(message: FloatingIpStatus): unknown {
+    const obj: any = {};
+    if (message.ipAddress !== "") {
+      obj.ipAddress = message.ipAddress;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FloatingIpStatus>): FloatingIpStatus {
+    return FloatingIpStatus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FloatingIpStatus>): FloatingIpStatus {
+    const message = createBaseFloatingIpStatus();
+    message.ipAddress = object.ipAddress ?? "";
     return message;
   },
 };

@@ -332,6 +332,116 @@ export function sliceStateToNumber(object: SliceState): number {
   }
 }
 
+/** Which way a rule looks. */
+export const RuleDirection = {
+  /** UNSPECIFIED - Not set: ingress. */
+  UNSPECIFIED: "RULE_DIRECTION_UNSPECIFIED",
+  /** INGRESS - What comes in. */
+  INGRESS: "RULE_DIRECTION_INGRESS",
+  /** EGRESS - What goes out. */
+  EGRESS: "RULE_DIRECTION_EGRESS",
+} as const;
+
+export type RuleDirection = typeof RuleDirection[keyof typeof RuleDirection];
+
+export namespace RuleDirection {
+  export type UNSPECIFIED = typeof RuleDirection.UNSPECIFIED;
+  export type INGRESS = typeof RuleDirection.INGRESS;
+  export type EGRESS = typeof RuleDirection.EGRESS;
+}
+
+export function ruleDirectionFromJSON(object: any): RuleDirection {
+  switch (object) {
+    case 0:
+    case "RULE_DIRECTION_UNSPECIFIED":
+      return RuleDirection.UNSPECIFIED;
+    case 1:
+    case "RULE_DIRECTION_INGRESS":
+      return RuleDirection.INGRESS;
+    case 2:
+    case "RULE_DIRECTION_EGRESS":
+      return RuleDirection.EGRESS;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum RuleDirection");
+  }
+}
+
+export function ruleDirectionToJSON(object: RuleDirection): string {
+  switch (object) {
+    case RuleDirection.UNSPECIFIED:
+      return "RULE_DIRECTION_UNSPECIFIED";
+    case RuleDirection.INGRESS:
+      return "RULE_DIRECTION_INGRESS";
+    case RuleDirection.EGRESS:
+      return "RULE_DIRECTION_EGRESS";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum RuleDirection");
+  }
+}
+
+export function ruleDirectionToNumber(object: RuleDirection): number {
+  switch (object) {
+    case RuleDirection.UNSPECIFIED:
+      return 0;
+    case RuleDirection.INGRESS:
+      return 1;
+    case RuleDirection.EGRESS:
+      return 2;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum RuleDirection");
+  }
+}
+
+/** One attachment of a node, for nodes that care for more than the network's name. */
+export interface InterfaceSpec {
+  /** The network's name. */
+  network: string;
+  /** The IPv4 address; empty lets the cloud choose. */
+  ipAddress: string;
+  /** The MAC address, such as fa:16:3e:00:00:01; empty lets the cloud choose. */
+  macAddress: string;
+}
+
+/** A disk of a node beside the one it starts from. */
+export interface VolumeSpec {
+  /** Unique in the slice, at most 63 letters, digits, dashes and dots; empty makes one of the node's name. */
+  name: string;
+  /** GiB, at least 1. It may grow later and never shrinks. */
+  size: number;
+  /** A volume type of the cloud by name; empty lets the cloud choose. */
+  type: string;
+}
+
+/** One thing that a security group lets through. */
+export interface SecurityRuleSpec {
+  /** ingress, the default, or egress. Without any rule for egress everything is let out; with one, only what the rules say. */
+  direction: RuleDirection;
+  /** tcp, udp, icmp, icmpv6, another name that the cloud knows, or a number from 0 to 255; empty or any for all. */
+  protocol: string;
+  /** The first port, 1 to 65535, or the type of ICMP, 0 to 255; absent for all. */
+  portMin?:
+    | number
+    | undefined;
+  /** The last port, or the code of ICMP; absent means `port_min` alone. */
+  portMax?:
+    | number
+    | undefined;
+  /** The other side in CIDR notation, IPv4 or IPv6; empty for everyone. */
+  remoteCidr: string;
+  /** The other side, by the name of one of the slice's security groups; empty for everyone. */
+  remoteGroup: string;
+  /** IPv4 or IPv6; empty follows `remote_cidr` and `protocol`, or else means IPv4. */
+  ethertype: string;
+}
+
+/** What may reach the nodes that bear it: what its rules let in, and nothing else. */
+export interface SecurityGroupSpec {
+  /** Unique in the slice, at most 63 characters. */
+  name: string;
+  /** What is let through. */
+  rules: SecurityRuleSpec[];
+}
+
 /** A virtual machine as its user describes it. */
 export interface NodeSpec {
   /** Unique in the slice; a host name (RFC 1123: letters, digits and inner dashes, at most 63). */
@@ -353,6 +463,20 @@ export interface NodeSpec {
   availabilityZone: string;
   /** Where the node runs; needed only in a hybrid slice. */
   infrastructure: Infrastructure;
+  /** Attachments with addresses of their own, before those of `networks`; a network named here need not be named there. */
+  interfaces: InterfaceSpec[];
+  /** True if the node passes on traffic of others, as routers do: its ports are not protected against false addresses. */
+  forwarding: boolean;
+  /** True if the node is to be reached from outside under an address of its own; includes `internet_access`. */
+  floatingIp: boolean;
+  /** Names of the slice's security groups; none leaves the node to the project's default one. */
+  securityGroups: string[];
+  /** One of the owner's key pairs, whose public key the node is given at its first start. */
+  keyPair: string;
+  /** What cloud-init is given at the first start, such as a script that begins with #!; at most 48 KiB. */
+  userData: string;
+  /** Further disks, in the order of the devices. */
+  volumes: VolumeSpec[];
 }
 
 /** A network as its user describes it. */
@@ -385,6 +509,8 @@ export interface ConnectionSpec {
   from: string;
   /** Another name for `target`, as older templates write it. */
   to: string;
+  /** The range of a segment of the link's own; empty takes a free one, which the stored slice keeps. */
+  cidr: string;
 }
 
 /** What a user asks for. */
@@ -407,6 +533,8 @@ export interface SliceSpec {
   networks: NetworkSpec[];
   /** The links. */
   connections: ConnectionSpec[];
+  /** What may reach which nodes. */
+  securityGroups: SecurityGroupSpec[];
 }
 
 /** One attachment of a node. */
@@ -453,6 +581,30 @@ export interface Node {
   networks: string[];
   /** As asked for. */
   availabilityZone: string;
+  /** The address outside, empty until it is known or if none was asked for. */
+  floatingIp: string;
+  /** As asked for. */
+  forwarding: boolean;
+  /** As asked for. */
+  securityGroups: string[];
+  /** As asked for. */
+  keyPair: string;
+  /** Its further disks. */
+  volumes: NodeVolume[];
+}
+
+/** A further disk of a node: what was asked for and how it is. */
+export interface NodeVolume {
+  /** The volume's name. */
+  name: string;
+  /** GiB. */
+  size: number;
+  /** As asked for. */
+  type: string;
+  /** pending, creating, available, in-use, error, deleting or what else the cloud says. */
+  status: string;
+  /** The volume's id in its cloud, empty before it exists. */
+  volumeId: string;
 }
 
 /** A network: what was asked for and how it is. */
@@ -567,6 +719,490 @@ export interface Slice {
   deletedAt: string | undefined;
 }
 
+function createBaseInterfaceSpec(): InterfaceSpec {
+  return { network: "", ipAddress: "", macAddress: "" };
+}
+
+export const InterfaceSpec: MessageFns<InterfaceSpec> = {
+  encode(message: InterfaceSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.network !== "") {
+      writer.uint32(10).string(message.network);
+    }
+    if (message.ipAddress !== "") {
+      writer.uint32(18).string(message.ipAddress);
+    }
+    if (message.macAddress !== "") {
+      writer.uint32(26).string(message.macAddress);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InterfaceSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInterfaceSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.network = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ipAddress = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.macAddress = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): InterfaceSpec {
+    return {
+      network: isSet(object.network) ? globalThis.String(object.network) : "",
+      ipAddress: isSet(object.ipAddress)
+        ? globalThis.String(object.ipAddress)
+        : isSet(object.ip_address)
+        ? globalThis.String(object.ip_address)
+        : "",
+      macAddress: isSet(object.macAddress)
+        ? globalThis.String(object.macAddress)
+        : isSet(object.mac_address)
+        ? globalThis.String(object.mac_address)
+        : "",
+    };
+  },
+
+  toJSON(message: InterfaceSpec): unknown {
+    const obj: any = {};
+    if (message.network !== "") {
+      obj.network = message.network;
+    }
+    if (message.ipAddress !== "") {
+      obj.ipAddress = message.ipAddress;
+    }
+    if (message.macAddress !== "") {
+      obj.macAddress = message.macAddress;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<InterfaceSpec>): InterfaceSpec {
+    return InterfaceSpec.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<InterfaceSpec>): InterfaceSpec {
+    const message = createBaseInterfaceSpec();
+    message.network = object.network ?? "";
+    message.ipAddress = object.ipAddress ?? "";
+    message.macAddress = object.macAddress ?? "";
+    return message;
+  },
+};
+
+function createBaseVolumeSpec(): VolumeSpec {
+  return { name: "", size: 0, type: "" };
+}
+
+export const VolumeSpec: MessageFns<VolumeSpec> = {
+  encode(message: VolumeSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.size !== 0) {
+      writer.uint32(16).int32(message.size);
+    }
+    if (message.type !== "") {
+      writer.uint32(26).string(message.type);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VolumeSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVolumeSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.size = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VolumeSpec {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      size: isSet(object.size) ? globalThis.Number(object.size) : 0,
+      type: isSet(object.type) ? globalThis.String(object.type) : "",
+    };
+  },
+
+  toJSON(message: VolumeSpec): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.size !== 0) {
+      obj.size = Math.round(message.size);
+    }
+    if (message.type !== "") {
+      obj.type = message.type;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<VolumeSpec>): VolumeSpec {
+    return VolumeSpec.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VolumeSpec>): VolumeSpec {
+    const message = createBaseVolumeSpec();
+    message.name = object.name ?? "";
+    message.size = object.size ?? 0;
+    message.type = object.type ?? "";
+    return message;
+  },
+};
+
+function createBaseSecurityRuleSpec(): SecurityRuleSpec {
+  return {
+    direction: RuleDirection.UNSPECIFIED,
+    protocol: "",
+    portMin: undefined,
+    portMax: undefined,
+    remoteCidr: "",
+    remoteGroup: "",
+    ethertype: "",
+  };
+}
+
+export const SecurityRuleSpec: MessageFns<SecurityRuleSpec> = {
+  encode(message: SecurityRuleSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.direction !== RuleDirection.UNSPECIFIED) {
+      writer.uint32(8).int32(ruleDirectionToNumber(message.direction));
+    }
+    if (message.protocol !== "") {
+      writer.uint32(18).string(message.protocol);
+    }
+    if (message.portMin !== undefined) {
+      writer.uint32(24).int32(message.portMin);
+    }
+    if (message.portMax !== undefined) {
+      writer.uint32(32).int32(message.portMax);
+    }
+    if (message.remoteCidr !== "") {
+      writer.uint32(42).string(message.remoteCidr);
+    }
+    if (message.remoteGroup !== "") {
+      writer.uint32(50).string(message.remoteGroup);
+    }
+    if (message.ethertype !== "") {
+      writer.uint32(58).string(message.ethertype);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SecurityRuleSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSecurityRuleSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.direction = ruleDirectionFromJSON(reader.int32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.protocol = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.portMin = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.portMax = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.remoteCidr = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.remoteGroup = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.ethertype = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SecurityRuleSpec {
+    return {
+      direction: isSet(object.direction) ? ruleDirectionFromJSON(object.direction) : RuleDirection.UNSPECIFIED,
+      protocol: isSet(object.protocol) ? globalThis.String(object.protocol) : "",
+      portMin: isSet(object.portMin)
+        ? globalThis.Number(object.portMin)
+        : isSet(object.port_min)
+        ? globalThis.Number(object.port_min)
+        : undefined,
+      portMax: isSet(object.portMax)
+        ? globalThis.Number(object.portMax)
+        : isSet(object.port_max)
+        ? globalThis.Number(object.port_max)
+        : undefined,
+      remoteCidr: isSet(object.remoteCidr)
+        ? globalThis.String(object.remoteCidr)
+        : isSet(object.remote_cidr)
+        ? globalThis.String(object.remote_cidr)
+        : "",
+      remoteGroup: isSet(object.remoteGroup)
+        ? globalThis.String(object.remoteGroup)
+        : isSet(object.remote_group)
+        ? globalThis.String(object.remote_group)
+        : "",
+      ethertype: isSet(object.ethertype) ? globalThis.String(object.ethertype) : "",
+    };
+  },
+
+  toJSON(message: SecurityRuleSpec): unknown {
+    const obj: any = {};
+    if (message.direction !== RuleDirection.UNSPECIFIED) {
+      obj.direction = ruleDirectionToJSON(message.direction);
+    }
+    if (message.protocol !== "") {
+      obj.protocol = message.protocol;
+    }
+    if (message.portMin !== undefined) {
+      obj.portMin = Math.round(message.portMin);
+    }
+    if (message.portMax !== undefined) {
+      obj.portMax = Math.round(message.portMax);
+    }
+    if (message.remoteCidr !== "") {
+      obj.remoteCidr = message.remoteCidr;
+    }
+    if (message.remoteGroup !== "") {
+      obj.remoteGroup = message.remoteGroup;
+    }
+    if (message.ethertype !== "") {
+      obj.ethertype = message.ethertype;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SecurityRuleSpec>): SecurityRuleSpec {
+    return SecurityRuleSpec.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SecurityRuleSpec>): SecurityRuleSpec {
+    const message = createBaseSecurityRuleSpec();
+    message.direction = object.direction ?? RuleDirection.UNSPECIFIED;
+    message.protocol = object.protocol ?? "";
+    message.portMin = object.portMin ?? undefined;
+    message.portMax = object.portMax ?? undefined;
+    message.remoteCidr = object.remoteCidr ?? "";
+    message.remoteGroup = object.remoteGroup ?? "";
+    message.ethertype = object.ethertype ?? "";
+    return message;
+  },
+};
+
+function createBaseSecurityGroupSpec(): SecurityGroupSpec {
+  return { name: "", rules: [] };
+}
+
+export const SecurityGroupSpec: MessageFns<SecurityGroupSpec> = {
+  encode(message: SecurityGroupSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    for (const v of message.rules) {
+      SecurityRuleSpec.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SecurityGroupSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSecurityGroupSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rules.push(SecurityRuleSpec.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SecurityGroupSpec {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      rules: globalThis.Array.isArray(object?.rules) ? object.rules.map((e: any) => SecurityRuleSpec.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: SecurityGroupSpec): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.rules?.length) {
+      obj.rules = message.rules.map((e) => SecurityRuleSpec.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SecurityGroupSpec>): SecurityGroupSpec {
+    return SecurityGroupSpec.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SecurityGroupSpec>): SecurityGroupSpec {
+    const message = createBaseSecurityGroupSpec();
+    message.name = object.name ?? "";
+    message.rules = object.rules?.map((e) => SecurityRuleSpec.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 function createBaseNodeSpec(): NodeSpec {
   return {
     name: "",
@@ -577,6 +1213,13 @@ function createBaseNodeSpec(): NodeSpec {
     managementIp: "",
     availabilityZone: "",
     infrastructure: Infrastructure.UNSPECIFIED,
+    interfaces: [],
+    forwarding: false,
+    floatingIp: false,
+    securityGroups: [],
+    keyPair: "",
+    userData: "",
+    volumes: [],
   };
 }
 
@@ -605,6 +1248,27 @@ export const NodeSpec: MessageFns<NodeSpec> = {
     }
     if (message.infrastructure !== Infrastructure.UNSPECIFIED) {
       writer.uint32(64).int32(infrastructureToNumber(message.infrastructure));
+    }
+    for (const v of message.interfaces) {
+      InterfaceSpec.encode(v!, writer.uint32(74).fork()).join();
+    }
+    if (message.forwarding !== false) {
+      writer.uint32(80).bool(message.forwarding);
+    }
+    if (message.floatingIp !== false) {
+      writer.uint32(88).bool(message.floatingIp);
+    }
+    for (const v of message.securityGroups) {
+      writer.uint32(98).string(v!);
+    }
+    if (message.keyPair !== "") {
+      writer.uint32(106).string(message.keyPair);
+    }
+    if (message.userData !== "") {
+      writer.uint32(114).string(message.userData);
+    }
+    for (const v of message.volumes) {
+      VolumeSpec.encode(v!, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -686,6 +1350,62 @@ export const NodeSpec: MessageFns<NodeSpec> = {
             message.infrastructure = infrastructureFromJSON(reader.int32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.interfaces.push(InterfaceSpec.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.forwarding = reader.bool();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.floatingIp = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.securityGroups.push(reader.string());
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.keyPair = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.userData = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.volumes.push(VolumeSpec.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -722,6 +1442,33 @@ export const NodeSpec: MessageFns<NodeSpec> = {
       infrastructure: isSet(object.infrastructure)
         ? infrastructureFromJSON(object.infrastructure)
         : Infrastructure.UNSPECIFIED,
+      interfaces: globalThis.Array.isArray(object?.interfaces)
+        ? object.interfaces.map((e: any) => InterfaceSpec.fromJSON(e))
+        : [],
+      forwarding: isSet(object.forwarding) ? globalThis.Boolean(object.forwarding) : false,
+      floatingIp: isSet(object.floatingIp)
+        ? globalThis.Boolean(object.floatingIp)
+        : isSet(object.floating_ip)
+        ? globalThis.Boolean(object.floating_ip)
+        : false,
+      securityGroups: globalThis.Array.isArray(object?.securityGroups)
+        ? object.securityGroups.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.security_groups)
+        ? object.security_groups.map((e: any) => globalThis.String(e))
+        : [],
+      keyPair: isSet(object.keyPair)
+        ? globalThis.String(object.keyPair)
+        : isSet(object.key_pair)
+        ? globalThis.String(object.key_pair)
+        : "",
+      userData: isSet(object.userData)
+        ? globalThis.String(object.userData)
+        : isSet(object.user_data)
+        ? globalThis.String(object.user_data)
+        : "",
+      volumes: globalThis.Array.isArray(object?.volumes)
+        ? object.volumes.map((e: any) => VolumeSpec.fromJSON(e))
+        : [],
     };
   },
 
@@ -751,6 +1498,27 @@ export const NodeSpec: MessageFns<NodeSpec> = {
     if (message.infrastructure !== Infrastructure.UNSPECIFIED) {
       obj.infrastructure = infrastructureToJSON(message.infrastructure);
     }
+    if (message.interfaces?.length) {
+      obj.interfaces = message.interfaces.map((e) => InterfaceSpec.toJSON(e));
+    }
+    if (message.forwarding !== false) {
+      obj.forwarding = message.forwarding;
+    }
+    if (message.floatingIp !== false) {
+      obj.floatingIp = message.floatingIp;
+    }
+    if (message.securityGroups?.length) {
+      obj.securityGroups = message.securityGroups;
+    }
+    if (message.keyPair !== "") {
+      obj.keyPair = message.keyPair;
+    }
+    if (message.userData !== "") {
+      obj.userData = message.userData;
+    }
+    if (message.volumes?.length) {
+      obj.volumes = message.volumes.map((e) => VolumeSpec.toJSON(e));
+    }
     return obj;
   },
 
@@ -767,6 +1535,13 @@ export const NodeSpec: MessageFns<NodeSpec> = {
     message.managementIp = object.managementIp ?? "";
     message.availabilityZone = object.availabilityZone ?? "";
     message.infrastructure = object.infrastructure ?? Infrastructure.UNSPECIFIED;
+    message.interfaces = object.interfaces?.map((e) => InterfaceSpec.fromPartial(e)) || [];
+    message.forwarding = object.forwarding ?? false;
+    message.floatingIp = object.floatingIp ?? false;
+    message.securityGroups = object.securityGroups?.map((e) => e) || [];
+    message.keyPair = object.keyPair ?? "";
+    message.userData = object.userData ?? "";
+    message.volumes = object.volumes?.map((e) => VolumeSpec.fromPartial(e)) || [];
     return message;
   },
 };
@@ -961,7 +1736,7 @@ export const NetworkSpec: MessageFns<NetworkSpec> = {
 };
 
 function createBaseConnectionSpec(): ConnectionSpec {
-  return { source: "", target: "", network: "", from: "", to: "" };
+  return { source: "", target: "", network: "", from: "", to: "", cidr: "" };
 }
 
 export const ConnectionSpec: MessageFns<ConnectionSpec> = {
@@ -980,6 +1755,9 @@ export const ConnectionSpec: MessageFns<ConnectionSpec> = {
     }
     if (message.to !== "") {
       writer.uint32(42).string(message.to);
+    }
+    if (message.cidr !== "") {
+      writer.uint32(50).string(message.cidr);
     }
     return writer;
   },
@@ -1037,6 +1815,14 @@ export const ConnectionSpec: MessageFns<ConnectionSpec> = {
             message.to = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.cidr = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1056,6 +1842,7 @@ export const ConnectionSpec: MessageFns<ConnectionSpec> = {
       network: isSet(object.network) ? globalThis.String(object.network) : "",
       from: isSet(object.from) ? globalThis.String(object.from) : "",
       to: isSet(object.to) ? globalThis.String(object.to) : "",
+      cidr: isSet(object.cidr) ? globalThis.String(object.cidr) : "",
     };
   },
 
@@ -1076,6 +1863,9 @@ export const ConnectionSpec: MessageFns<ConnectionSpec> = {
     if (message.to !== "") {
       obj.to = message.to;
     }
+    if (message.cidr !== "") {
+      obj.cidr = message.cidr;
+    }
     return obj;
   },
 
@@ -1089,6 +1879,7 @@ export const ConnectionSpec: MessageFns<ConnectionSpec> = {
     message.network = object.network ?? "";
     message.from = object.from ?? "";
     message.to = object.to ?? "";
+    message.cidr = object.cidr ?? "";
     return message;
   },
 };
@@ -1104,6 +1895,7 @@ function createBaseSliceSpec(): SliceSpec {
     nodes: [],
     networks: [],
     connections: [],
+    securityGroups: [],
   };
 }
 
@@ -1135,6 +1927,9 @@ export const SliceSpec: MessageFns<SliceSpec> = {
     }
     for (const v of message.connections) {
       ConnectionSpec.encode(v!, writer.uint32(74).fork()).join();
+    }
+    for (const v of message.securityGroups) {
+      SecurityGroupSpec.encode(v!, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -1224,6 +2019,14 @@ export const SliceSpec: MessageFns<SliceSpec> = {
             message.connections.push(ConnectionSpec.decode(reader, reader.uint32()));
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.securityGroups.push(SecurityGroupSpec.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1267,6 +2070,11 @@ export const SliceSpec: MessageFns<SliceSpec> = {
       connections: globalThis.Array.isArray(object?.connections)
         ? object.connections.map((e: any) => ConnectionSpec.fromJSON(e))
         : [],
+      securityGroups: globalThis.Array.isArray(object?.securityGroups)
+        ? object.securityGroups.map((e: any) => SecurityGroupSpec.fromJSON(e))
+        : globalThis.Array.isArray(object?.security_groups)
+        ? object.security_groups.map((e: any) => SecurityGroupSpec.fromJSON(e))
+        : [],
     };
   },
 
@@ -1299,6 +2107,9 @@ export const SliceSpec: MessageFns<SliceSpec> = {
     if (message.connections?.length) {
       obj.connections = message.connections.map((e) => ConnectionSpec.toJSON(e));
     }
+    if (message.securityGroups?.length) {
+      obj.securityGroups = message.securityGroups.map((e) => SecurityGroupSpec.toJSON(e));
+    }
     return obj;
   },
 
@@ -1316,6 +2127,7 @@ export const SliceSpec: MessageFns<SliceSpec> = {
     message.nodes = object.nodes?.map((e) => NodeSpec.fromPartial(e)) || [];
     message.networks = object.networks?.map((e) => NetworkSpec.fromPartial(e)) || [];
     message.connections = object.connections?.map((e) => ConnectionSpec.fromPartial(e)) || [];
+    message.securityGroups = object.securityGroups?.map((e) => SecurityGroupSpec.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1447,6 +2259,11 @@ function createBaseNode(): Node {
     infrastructure: Infrastructure.UNSPECIFIED,
     networks: [],
     availabilityZone: "",
+    floatingIp: "",
+    forwarding: false,
+    securityGroups: [],
+    keyPair: "",
+    volumes: [],
   };
 }
 
@@ -1499,6 +2316,21 @@ export const Node: MessageFns<Node> = {
     }
     if (message.availabilityZone !== "") {
       writer.uint32(130).string(message.availabilityZone);
+    }
+    if (message.floatingIp !== "") {
+      writer.uint32(138).string(message.floatingIp);
+    }
+    if (message.forwarding !== false) {
+      writer.uint32(144).bool(message.forwarding);
+    }
+    for (const v of message.securityGroups) {
+      writer.uint32(154).string(v!);
+    }
+    if (message.keyPair !== "") {
+      writer.uint32(162).string(message.keyPair);
+    }
+    for (const v of message.volumes) {
+      NodeVolume.encode(v!, writer.uint32(170).fork()).join();
     }
     return writer;
   },
@@ -1644,6 +2476,46 @@ export const Node: MessageFns<Node> = {
             message.availabilityZone = reader.string();
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.floatingIp = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.forwarding = reader.bool();
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.securityGroups.push(reader.string());
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.keyPair = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.volumes.push(NodeVolume.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1712,6 +2584,25 @@ export const Node: MessageFns<Node> = {
         : isSet(object.availability_zone)
         ? globalThis.String(object.availability_zone)
         : "",
+      floatingIp: isSet(object.floatingIp)
+        ? globalThis.String(object.floatingIp)
+        : isSet(object.floating_ip)
+        ? globalThis.String(object.floating_ip)
+        : "",
+      forwarding: isSet(object.forwarding) ? globalThis.Boolean(object.forwarding) : false,
+      securityGroups: globalThis.Array.isArray(object?.securityGroups)
+        ? object.securityGroups.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.security_groups)
+        ? object.security_groups.map((e: any) => globalThis.String(e))
+        : [],
+      keyPair: isSet(object.keyPair)
+        ? globalThis.String(object.keyPair)
+        : isSet(object.key_pair)
+        ? globalThis.String(object.key_pair)
+        : "",
+      volumes: globalThis.Array.isArray(object?.volumes)
+        ? object.volumes.map((e: any) => NodeVolume.fromJSON(e))
+        : [],
     };
   },
 
@@ -1765,6 +2656,21 @@ export const Node: MessageFns<Node> = {
     if (message.availabilityZone !== "") {
       obj.availabilityZone = message.availabilityZone;
     }
+    if (message.floatingIp !== "") {
+      obj.floatingIp = message.floatingIp;
+    }
+    if (message.forwarding !== false) {
+      obj.forwarding = message.forwarding;
+    }
+    if (message.securityGroups?.length) {
+      obj.securityGroups = message.securityGroups;
+    }
+    if (message.keyPair !== "") {
+      obj.keyPair = message.keyPair;
+    }
+    if (message.volumes?.length) {
+      obj.volumes = message.volumes.map((e) => NodeVolume.toJSON(e));
+    }
     return obj;
   },
 
@@ -1789,6 +2695,148 @@ export const Node: MessageFns<Node> = {
     message.infrastructure = object.infrastructure ?? Infrastructure.UNSPECIFIED;
     message.networks = object.networks?.map((e) => e) || [];
     message.availabilityZone = object.availabilityZone ?? "";
+    message.floatingIp = object.floatingIp ?? "";
+    message.forwarding = object.forwarding ?? false;
+    message.securityGroups = object.securityGroups?.map((e) => e) || [];
+    message.keyPair = object.keyPair ?? "";
+    message.volumes = object.volumes?.map((e) => NodeVolume.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseNodeVolume(): NodeVolume {
+  return { name: "", size: 0, type: "", status: "", volumeId: "" };
+}
+
+export const NodeVolume: MessageFns<NodeVolume> = {
+  encode(message: NodeVolume, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.size !== 0) {
+      writer.uint32(16).int32(message.size);
+    }
+    if (message.type !== "") {
+      writer.uint32(26).string(message.type);
+    }
+    if (message.status !== "") {
+      writer.uint32(34).string(message.status);
+    }
+    if (message.volumeId !== "") {
+      writer.uint32(42).string(message.volumeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NodeVolume {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNodeVolume();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.size = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.status = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.volumeId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): NodeVolume {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      size: isSet(object.size) ? globalThis.Number(object.size) : 0,
+      type: isSet(object.type) ? globalThis.String(object.type) : "",
+      status: isSet(object.status) ? globalThis.String(object.status) : "",
+      volumeId: isSet(object.volumeId)
+        ? globalThis.String(object.volumeId)
+        : isSet(object.volume_id)
+        ? globalThis.String(object.volume_id)
+        : "",
+    };
+  },
+
+  toJSON(message: NodeVolume): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.size !== 0) {
+      obj.size = Math.round(message.size);
+    }
+    if (message.type !== "") {
+      obj.type = message.type;
+    }
+    if (message.status !== "") {
+      obj.status = message.status;
+    }
+    if (message.volumeId !== "") {
+      obj.volumeId = message.volumeId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<NodeVolume>): NodeVolume {
+    return NodeVolume.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<NodeVolume>): NodeVolume {
+    const message = createBaseNodeVolume();
+    message.name = object.name ?? "";
+    message.size = object.size ?? 0;
+    message.type = object.type ?? "";
+    message.status = object.status ?? "";
+    message.volumeId = object.volumeId ?? "";
     return message;
   },
 };

@@ -32,6 +32,7 @@ import {
   Node,
   NodeSpec,
   ResourceTotals,
+  SecurityGroupSpec,
   Slice,
   SliceState,
   sliceStateFromJSON,
@@ -162,7 +163,11 @@ export interface CreateSliceRequest {
   /** See SliceSpec. */
   connections: ConnectionSpec[];
   /** Whether to deploy at once; true if not set. */
-  deploy?: boolean | undefined;
+  deploy?:
+    | boolean
+    | undefined;
+  /** See SliceSpec. */
+  securityGroups: SecurityGroupSpec[];
 }
 
 /** What became of a request to change a slice. The work goes on after the answer. */
@@ -513,6 +518,7 @@ function createBaseCreateSliceRequest(): CreateSliceRequest {
     networks: [],
     connections: [],
     deploy: undefined,
+    securityGroups: [],
   };
 }
 
@@ -547,6 +553,9 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
     }
     if (message.deploy !== undefined) {
       writer.uint32(80).bool(message.deploy);
+    }
+    for (const v of message.securityGroups) {
+      SecurityGroupSpec.encode(v!, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -644,6 +653,14 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
             message.deploy = reader.bool();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.securityGroups.push(SecurityGroupSpec.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -688,6 +705,11 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
         ? object.connections.map((e: any) => ConnectionSpec.fromJSON(e))
         : [],
       deploy: isSet(object.deploy) ? globalThis.Boolean(object.deploy) : undefined,
+      securityGroups: globalThis.Array.isArray(object?.securityGroups)
+        ? object.securityGroups.map((e: any) => SecurityGroupSpec.fromJSON(e))
+        : globalThis.Array.isArray(object?.security_groups)
+        ? object.security_groups.map((e: any) => SecurityGroupSpec.fromJSON(e))
+        : [],
     };
   },
 
@@ -723,6 +745,9 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
     if (message.deploy !== undefined) {
       obj.deploy = message.deploy;
     }
+    if (message.securityGroups?.length) {
+      obj.securityGroups = message.securityGroups.map((e) => SecurityGroupSpec.toJSON(e));
+    }
     return obj;
   },
 
@@ -741,6 +766,7 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
     message.networks = object.networks?.map((e) => NetworkSpec.fromPartial(e)) || [];
     message.connections = object.connections?.map((e) => ConnectionSpec.fromPartial(e)) || [];
     message.deploy = object.deploy ?? undefined;
+    message.securityGroups = object.securityGroups?.map((e) => SecurityGroupSpec.fromPartial(e)) || [];
     return message;
   },
 };
