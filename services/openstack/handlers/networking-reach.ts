@@ -1,8 +1,9 @@
 // Neutron's things by id and in lists, as far as the caller may know of them. Where one project is everybody's, a thing
 // without a mark, such as a port that Nova made, is its network's owner's.
 
-import { Failure, invalid, notFound } from '#common/errors.ts';
+import { invalid, notFound } from '#common/errors.ts';
 import type { Context } from '#common/rpc-server.ts';
+import { isNotFound } from '../api/errors.ts';
 import type { Neutron } from '../api/neutron.ts';
 import type {
   FloatingIp,
@@ -127,10 +128,6 @@ export function createReach({ cloud, tenancy, config }: Deps): Reach {
       return (await tenancy.clientsFor(projectId, callContext(context))).neutron;
     },
   };
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof Failure && error.code === 'NOT_FOUND';
 }
 
 /** INVALID_ARGUMENT for a request that does not say on which network. */
