@@ -140,3 +140,22 @@ test('unknown paths and broken JSON are answered in each service’s own words',
     'HTTPBadRequest',
   );
 });
+
+test('fields of projects and users in a wrong form are refused, and what logs in must be whole', async () => {
+  const refusal = async (kind: 'project' | 'user', fields: object) => {
+    const answer = await admin.call('POST', 'identity', `/${kind}s`, { [kind]: { name: 'form', ...fields } });
+    return `${answer.status} ${answer.body.error?.message}`;
+  };
+  assert.match(
+    await refusal('project', { description: 5 }),
+    /^400 .*'description': 5 is not of type 'string'/,
+  );
+  assert.match(await refusal('project', { tags: ['a,b'] }), /^400 .*'tags\/0': 'a,b' does not match/);
+  assert.match(await refusal('project', { domain_id: 'nope' }), /^400 Could not find domain/);
+  assert.match(await refusal('user', { enabled: 'x' }), /^400 .*'enabled': 'x' is not of type 'boolean'/);
+  const user = { name: 'admin', password: 'sandbox' };
+  const auth = { identity: { methods: ['password'], password: { user } } };
+  assert.equal((await request(`${sandbox.authUrl}/auth/tokens`, 'POST', { auth })).status, 400);
+  const token = { identity: { methods: ['token'], token: { id: 'bad' } } };
+  assert.equal((await request(`${sandbox.authUrl}/auth/tokens`, 'POST', { auth: token })).status, 404);
+});

@@ -73,3 +73,11 @@ test('images come page by page, the next page named in the answer', async () => 
   assert.deepEqual(seen, [...seen].sort());
   assert.ok(seen.length >= 6);
 });
+
+test('an image list with parameters that mean nothing is a 400', async () => {
+  const queries = ['sort=name:up', 'sort=name&sort_key=name', 'size_min=x', 'created_at=x', 'protected=x'];
+  for (const query of queries) {
+    const answer = await demo.call('GET', 'image', `/images?${query}`);
+    assert.equal(answer.status, 400, query);
+  }
+});

@@ -34,7 +34,7 @@ export const HOLDS: Readonly<Record<string, AnsweringAction>> = {
     }
     return become(cloud, row, 'detaching');
   },
-  'os-roll_detaching': (cloud, row) => become(cloud, row, 'in-use'),
+  'os-roll_detaching': (cloud, row) => (row.status === 'detaching' ? become(cloud, row, 'in-use') : done),
   'os-attach': (cloud, row, _call, { instance_uuid: server, mountpoint, mode }) => {
     if (mountpoint === undefined) throw invalidField('os-attach', {}, "'mountpoint' is a required property");
     const isReadOnly = row.metadata.readonly === 'True';

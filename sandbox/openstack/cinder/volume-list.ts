@@ -18,6 +18,7 @@ const FILTERS = [
   'host',
   'group_id',
   'user_id',
+  'size',
 ];
 const CONTROLS = [
   'limit',
@@ -38,7 +39,8 @@ const PAGE_FAULTS = {
 export function listVolumes(cloud: Cloud, call: Call, render: (row: VolumeRow) => Json): Reply {
   const { query, caller } = call;
   const unknown = [...query.keys()].filter((name) => !FILTERS.includes(name) && !CONTROLS.includes(name));
-  if (unknown.length > 0)
+  // Since 3.31 there is a list of filters; before, whatever is not known is ignored.
+  if (unknown.length > 0 && call.minor >= 31)
     throw badRequest(`Invalid filters ${unknown.join(', ')} are found in query options.`);
   const isAll = caller.isAdmin && /^(true|1)$/i.test(query.get('all_tenants') ?? '');
   const project = query.get('project_id');
@@ -63,6 +65,7 @@ function matches(row: VolumeRow, query: URLSearchParams): boolean {
     is('name', row.name) &&
     is('id', row.id) &&
     is('status', row.status) &&
+    is('size', row.size) &&
     is('availability_zone', row.availability_zone) &&
     (!query.has('bootable') || /^(true|1)$/i.test(query.get('bootable') ?? '') === row.bootable) &&
     matchesMetadata(row, query.get('metadata'))
@@ -109,5 +112,7 @@ export function inOrder<T extends object>(rows: readonly T[], query: URLSearchPa
     }
     return 0;
   });
-  return sorted.slice(Number(query.get('offset') ?? 0));
+  const offset = query.get('offset') ?? '0';
+  if (!/^\d+$/.test(offset)) throw badRequest('offset must be an integer');
+  return sorted.slice(Number(offset));
 }

@@ -11,29 +11,6 @@ import { createVolume, volumeDelayMs } from './volume-life.ts';
 import { listVolumes } from './volume-list.ts';
 import { briefVolume, showVolume } from './volume-view.ts';
 
-const ALLOWED = [
-  ...[
-    'size',
-    'name',
-    'description',
-    'metadata',
-    'availability_zone',
-    'volume_type',
-    'imageRef',
-    'image_id',
-    'snapshot_id',
-  ],
-  ...[
-    'source_volid',
-    'consistencygroup_id',
-    'group_id',
-    'backup_id',
-    'multiattach',
-    'display_name',
-    'display_description',
-  ],
-  ...['OS-SCH-HNT:scheduler_hints', 'imageref'],
-];
 const DELETABLE =
   'Volume status must be available or error or error_restoring or error_extending or error_managing and must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer.';
 
@@ -107,7 +84,13 @@ function summary(cloud: Cloud, { caller, minor, query }: Call): Reply {
 }
 
 function create(cloud: Cloud, call: Call): Reply {
-  const input = objectOf(call.body, 'volume', { allowed: ALLOWED });
+  // Cinder ignores what it does not know.
+  const input = objectOf(call.body, 'volume', { allowed: Object.keys(Object(call.body.volume)) });
+  for (const name of ['name', 'description']) {
+    const text = input[name];
+    if (text !== undefined && text !== null && typeof text !== 'string')
+      throw invalidField(name, text, `${pythonText(text)} is not of type 'string', 'null'`);
+  }
   const snapshot = input.snapshot_id == null ? undefined : cloud.snapshots.get(String(input.snapshot_id));
   if (input.snapshot_id != null && !snapshot)
     throw notFound(`Snapshot ${String(input.snapshot_id)} could not be found.`);
