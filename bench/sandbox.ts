@@ -19,7 +19,7 @@ const NETWORK = '/networking/v2.0';
 
 async function casesOf(cloud: FullCloud): Promise<Record<string, string>> {
   const { servers } = JSON.parse(
-    (await fetchBytes(cloud.url + COMPUTE + '/servers', cloud.token)).toString(),
+    (await fetchBytes(`${cloud.url}${COMPUTE}/servers`, cloud.token)).toString(),
   );
   const id = (index: number): string => servers[index].id;
   return {
