@@ -109,6 +109,18 @@ export function snapshotOf(cloud: Cloud): {
   return { version: 1, tables: Object.fromEntries(TABLES.map((name) => [name, cloud[name].all()])) };
 }
 
+/** The cloud as it is now, for reading: what happens to it later does not show. Tokens and users stay those of today. */
+export function frozenCopy(cloud: Cloud): Cloud {
+  const copy = createTables(() => {});
+  for (const name of TABLES) {
+    const table = copy[name] as unknown as Collection<Row>;
+    for (const row of cloud[name].values()) table.put(row);
+  }
+  const { projects, users, roles, assignments, tokens, credentials } = cloud;
+  const identity = { projects, users, roles, assignments, tokens, credentials };
+  return { ...cloud, ...copy, ...identity, tasks: createTasks(copy.taskRows, cloud.log) };
+}
+
 /** How much there is of everything that could grow. */
 export function sizeOf(cloud: Cloud) {
   return {

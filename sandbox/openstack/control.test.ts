@@ -61,6 +61,64 @@ test('a call whose answer is lost has happened all the same', async () => {
   ]);
 });
 
+test('a rule lets calls through first, and a refusal may keep to itself when to come again', async () => {
+  await using sandbox = closing(await start());
+  const session = await logIn(sandbox.it);
+  const match = { service: 'compute', path: '/flavors$' };
+  const fault = { match, effect: '429', retry_after: null, skip: 2 };
+  await request(`${sandbox.it.url}/_sandbox/faults`, 'POST', fault);
+  const statuses: number[] = [];
+  for (let count = 0; count < 4; count += 1) {
+    const answer = await session.call('GET', 'compute', '/flavors');
+    statuses.push(answer.status);
+    assert.equal(answer.headers.get('retry-after'), null);
+  }
+  assert.deepEqual(statuses, [200, 200, 429, 200]);
+});
+
+test('a stale list shows the cloud as it was when the fault was added', async () => {
+  await using sandbox = closing(await start());
+  const session = await logIn(sandbox.it);
+  const make = (name: string) => session.call('POST', 'network', '/networks', { network: { name } });
+  const names = async () => {
+    const { body } = await session.call('GET', 'network', '/networks?fields=name');
+    return body.networks.map((network: { name: string }) => network.name).sort();
+  };
+  await make('old');
+  const match = { service: 'network', path: '/networks$' };
+  await request(`${sandbox.it.url}/_sandbox/faults`, 'POST', { match, effect: 'stale-list', times: 2 });
+  await make('new');
+  assert.deepEqual(await names(), ['old', 'public']);
+  assert.deepEqual(await names(), ['old', 'public']);
+  assert.deepEqual(await names(), ['new', 'old', 'public']);
+});
+
+test('a token that is revoked ends with the call that bears it', async () => {
+  await using sandbox = closing(await start());
+  const session = await logIn(sandbox.it);
+  await request(`${sandbox.it.url}/_sandbox/faults`, 'POST', { effect: 'token-revoked' });
+  const list = () => session.call('GET', 'compute', '/servers');
+  assert.deepEqual([(await list()).status, (await list()).status], [401, 401]);
+  const again = await logIn(sandbox.it);
+  assert.equal((await again.call('GET', 'compute', '/servers')).status, 200);
+});
+
+test('a server is accepted and ends in ERROR', async () => {
+  await using sandbox = closing(await start());
+  const session = await logIn(sandbox.it);
+  await request(`${sandbox.it.url}/_sandbox/faults`, 'POST', { effect: 'server-error' });
+  const imageRef = (await session.call('GET', 'image', '/images')).body.images[0].id;
+  const flavorRef = (await session.call('GET', 'compute', '/flavors')).body.flavors[0].id;
+  const server = { name: 'doomed', imageRef, flavorRef, networks: 'none' };
+  const headers = { 'openstack-api-version': 'compute 2.79' };
+  const made = await session.call('POST', 'compute', '/servers', { server }, headers);
+  assert.equal(made.status, 202);
+  const look = () => session.call('GET', 'compute', `/servers/${made.body.server.id}`);
+  const ended = await until(look, ({ body }) => body.server.status !== 'BUILD');
+  assert.equal(ended.body.server.status, 'ERROR');
+  assert.match(ended.body.server.fault.message, /Exhausted all hosts/);
+});
+
 test('a hanging call ends with the client’s patience, and the sandbox still closes', async () => {
   const sandbox = await start();
   await request(`${sandbox.url}/_sandbox/faults`, 'POST', { effect: 'hang', times: null });

@@ -5,9 +5,11 @@ import type { IncomingMessage } from 'node:http';
 import { type Cloud, sizeOf } from './cloud.ts';
 import type { FaultLayer } from './faults.ts';
 import { Fault, isObject, type Json, type Reply, readBody } from './http.ts';
+import type { Misbehaviour } from './misbehaviour.ts';
 
 export type Controls = {
   readonly faults: FaultLayer;
+  readonly misbehaviour: Pick<Misbehaviour, 'added'>;
   readonly counters: { all(): Record<string, number>; reset(): void };
   readonly cloud: Cloud;
 };
@@ -26,7 +28,7 @@ export async function control(request: IncomingMessage, path: string, controls: 
 async function answer(
   request: IncomingMessage,
   path: string,
-  { faults, counters, cloud }: Controls,
+  { faults, misbehaviour, counters, cloud }: Controls,
 ): Promise<Reply> {
   const call = `${request.method === 'HEAD' ? 'GET' : request.method} ${path}`;
   switch (call) {
@@ -50,8 +52,11 @@ async function answer(
       return { status: 204 };
     case 'GET /_sandbox/faults':
       return { status: 200, body: { faults: faults.list() } };
-    case 'POST /_sandbox/faults':
-      return { status: 201, body: { fault: faults.add(await readObject(request)) } };
+    case 'POST /_sandbox/faults': {
+      const fault = faults.add(await readObject(request));
+      misbehaviour.added(fault, faults.list());
+      return { status: 201, body: { fault } };
+    }
     case 'DELETE /_sandbox/faults':
       faults.remove();
       return { status: 204 };

@@ -13,6 +13,9 @@ export const EFFECTS = [
   'hang',
   'reset',
   'garbage',
+  'stale-list',
+  'token-revoked',
+  'server-error',
 ] as const;
 export type Effect = (typeof EFFECTS)[number];
 
@@ -22,11 +25,20 @@ export type Rule = {
   readonly effect: Effect;
   readonly status: number;
   readonly delay_ms: number;
+  /** Seconds of the header Retry-After; null sends none. */
+  readonly retry_after: number | null;
+  /** How many calls that match are let through first. */
+  readonly skip: number;
   /** How often it strikes from now on; null is for ever. */
   readonly times: number | null;
   readonly hits: number;
 };
 
+/** What some effects make sense for, unless the rule says otherwise. */
+const USUAL_MATCHES: Partial<Record<Effect, Json>> = {
+  'stale-list': { method: 'GET' },
+  'server-error': { service: 'compute', method: 'POST', path: '/servers$' },
+};
 const MAX_RULES = 100;
 const MAX_PATTERN_LENGTH = 200;
 const MAX_DELAY_MS = 600_000;
@@ -36,7 +48,7 @@ export type FaultLayer = {
   add(body: Json): Rule;
   list(): Rule[];
   remove(id?: number): void;
-  /** The first rule that matches, counted as one strike. */
+  /** The first rule that matches and has let enough calls through, counted as one strike. */
   strike(request: { service: string; method: string; path: string }): Rule | undefined;
 };
 
@@ -58,28 +70,33 @@ export function createFaultLayer(): FaultLayer {
       rules = id === undefined ? [] : rules.filter(({ rule }) => rule.id !== id);
     },
     strike: ({ service, method, path }) => {
-      const entry = rules.find(
-        ({ rule, pattern }) =>
+      for (const entry of rules) {
+        const { rule, pattern } = entry;
+        const isMeant =
           rule.times !== 0 &&
           (rule.match.service ?? service) === service &&
           (rule.match.method ?? method) === method &&
-          (pattern?.test(path) ?? true),
-      );
-      if (!entry) return undefined;
-      const { rule } = entry;
-      entry.rule = { ...rule, hits: rule.hits + 1, times: rule.times === null ? null : rule.times - 1 };
-      return rule;
+          (pattern?.test(path) ?? true);
+        if (!isMeant) continue;
+        if (rule.skip > 0) {
+          entry.rule = { ...rule, skip: rule.skip - 1 };
+          continue;
+        }
+        entry.rule = { ...rule, hits: rule.hits + 1, times: rule.times === null ? null : rule.times - 1 };
+        return rule;
+      }
+      return undefined;
     },
   };
 }
 
 function parseRule(body: Json, id: number): { rule: Rule; pattern: RegExp | undefined } {
-  const known = ['match', 'effect', 'status', 'delay_ms', 'times'];
+  const known = ['match', 'effect', 'status', 'delay_ms', 'retry_after', 'skip', 'times'];
   const unknown = Object.keys(body).find((key) => !known.includes(key));
   if (unknown !== undefined) throw new Fault(400, `unknown field ${unknown}; known are ${known.join(', ')}`);
   const effect = EFFECTS.find((name) => name === String(body.effect));
   if (!effect) throw new Fault(400, `effect must be one of ${EFFECTS.join(', ')}`);
-  const match = isObject(body.match) ? body.match : {};
+  const match: Json = { ...USUAL_MATCHES[effect], ...(isObject(body.match) ? body.match : {}) };
   const path = text(match.path);
   if (path && path.length > MAX_PATTERN_LENGTH) throw new Fault(400, 'match.path is too long');
   let pattern: RegExp | undefined;
@@ -96,6 +113,9 @@ function parseRule(body: Json, id: number): { rule: Rule; pattern: RegExp | unde
     0,
     MAX_DELAY_MS,
   );
+  const asksToWait = body.retry_after === undefined ? effect === '429' : body.retry_after !== null;
+  const retryAfter = asksToWait ? wholeNumber(body.retry_after, 1, 'retry_after', 0, 3600) : null;
+  const skip = wholeNumber(body.skip, 0, 'skip', 0, 1_000_000);
   const times = body.times === null ? null : wholeNumber(body.times, 1, 'times', 1, 1_000_000);
   const method = text(match.method)?.toUpperCase();
   return {
@@ -105,6 +125,8 @@ function parseRule(body: Json, id: number): { rule: Rule; pattern: RegExp | unde
       effect,
       status,
       delay_ms: delay,
+      retry_after: retryAfter,
+      skip,
       times,
       hits: 0,
     },

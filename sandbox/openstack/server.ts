@@ -5,22 +5,14 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Log } from '#common/log.ts';
 import { cinderService } from './cinder/service.ts';
-import { createCloud, restore, snapshotOf } from './cloud.ts';
+import { type Cloud, createCloud, restore, snapshotOf } from './cloud.ts';
 import { control } from './control.ts';
 import { discover } from './discovery.ts';
-import { createFaultLayer, type Rule } from './faults.ts';
+import { createFaultLayer } from './faults.ts';
 import { glanceService } from './glance/service.ts';
-import {
-  createRouter,
-  findRoute,
-  newRequestId,
-  type Reply,
-  type Service,
-  send,
-  serve,
-  splitTarget,
-} from './http.ts';
+import { createRouter, findRoute, newRequestId, type Reply, send, serve, splitTarget } from './http.ts';
 import { keystoneService } from './keystone/service.ts';
+import { createMisbehaviour } from './misbehaviour.ts';
 import { neutronService } from './neutron/service.ts';
 import { novaService } from './nova/service.ts';
 import { createPersistence } from './persistence.ts';
@@ -51,7 +43,17 @@ export type Sandbox = {
   /** Calls so far by 'METHOD service route-template', for example 'POST compute /servers'. */
   counts(): Record<string, number>;
   resetCounts(): void;
+  /** Every row of every table, for tests that look at all there is at once. */
+  tables(): Record<string, unknown[]>;
 };
+
+/** The services of a cloud with what finds their routes. */
+function servicesOf(cloud: Cloud) {
+  return [keystoneService, novaService, neutronService, glanceService, cinderService].map((make) => {
+    const service = make(cloud);
+    return { service, router: createRouter(service.routes) };
+  });
+}
 
 /** Starts a sandbox and resolves when it listens. Rejects if the port is taken or the saved state cannot be read. */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
@@ -68,15 +70,11 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   });
   const saved = persistence.load();
   if (saved !== undefined) restore(cloud, saved);
-  const services = [keystoneService, novaService, neutronService, glanceService, cinderService].map(
-    (make) => {
-      const service = make(cloud);
-      return { service, router: createRouter(service.routes) };
-    },
-  );
+  const services = servicesOf(cloud);
   seed(cloud);
 
   const faults = createFaultLayer();
+  const misbehaviour = createMisbehaviour(cloud);
   const counts = new Map<string, number>();
   const counters = {
     all: () => Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1))),
@@ -88,7 +86,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     const [pathname, search] = splitTarget(request.url ?? '/');
     const plain = pathname.replace(/\/+$/, '') || '/';
     if (plain === '/' || plain === '/healthz' || plain.startsWith('/_sandbox')) {
-      return send(response, await control(request, plain, { faults, counters, cloud }), isHead);
+      return send(response, await control(request, plain, { faults, misbehaviour, counters, cloud }), isHead);
     }
     const entry = services.find(({ service }) => pathname.startsWith(`${service.prefix}/`));
     const document = discover(cloud.url, plain);
@@ -107,9 +105,12 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     counts.set(name, (counts.get(name) ?? 0) + 1);
     const target = search === '' ? local : `${local}?${search}`;
     const fault = faults.strike({ service: service.name, method, path: pathname });
-    await misbehave(fault, service, request, response, () =>
-      serve(service, found, request, target, { requestId, log }),
-    );
+    const run = (from?: Cloud): Promise<Reply> => {
+      const copy = from && servicesOf(from).find((one) => one.service.name === service.name);
+      const route = copy ? findRoute(copy.service, copy.router, method, local) : found;
+      return serve(copy?.service ?? service, route, request, target, { requestId, log });
+    };
+    await misbehaviour.answer(fault, { service, request, response, run });
   };
 
   const server = createServer({ keepAliveTimeout: 15_000 }, (request, response) => {
@@ -134,6 +135,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     port,
     counts: counters.all,
     resetCounts: counters.reset,
+    tables: () => snapshotOf(cloud).tables,
     close: async () => {
       cloud.tasks.close();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -142,58 +144,4 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       persistence.close();
     },
   };
-}
-
-/** Answers a request, or spoils the answer as the rule says. */
-async function misbehave(
-  rule: Rule | undefined,
-  service: Service,
-  request: IncomingMessage,
-  response: ServerResponse,
-  run: () => Promise<Reply>,
-): Promise<void> {
-  const isHead = request.method === 'HEAD';
-  const delay = () => new Promise((resolve) => setTimeout(resolve, rule?.delay_ms ?? 0));
-  if (rule && rule.delay_ms > 0 && rule.effect !== 'delay-after') await delay();
-  const broken = (): Reply => ({
-    status: rule?.status ?? 503,
-    body: {
-      message: 'The sandbox was asked to fail this request.',
-      code: rule?.status ?? 503,
-      service: service.name,
-    },
-    headers: rule?.effect === '429' ? { 'retry-after': '1' } : {},
-  });
-  switch (rule?.effect) {
-    case 'hang':
-      return;
-    case 'reset':
-      request.socket.resetAndDestroy();
-      return;
-    case 'garbage':
-      request.resume();
-      return send(
-        response,
-        { status: 200, body: '<html><body>Bad gateway</body', headers: { 'content-type': 'text/html' } },
-        isHead,
-      );
-    case '429':
-    case 'error-before':
-      request.resume();
-      return send(response, broken(), isHead);
-    case 'error-after':
-      await run();
-      return send(response, broken(), isHead);
-    case 'delay-after': {
-      const reply = await run();
-      await delay();
-      return send(response, reply, isHead);
-    }
-    case 'drop-after':
-      await run();
-      request.socket.destroy();
-      return;
-    default:
-      return send(response, await run(), isHead);
-  }
 }
