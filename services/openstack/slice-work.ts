@@ -2,7 +2,7 @@
 // driver and by DeploySlice alike.
 
 import type { Log } from '#common/log.ts';
-import { type Converged, converge, observe } from '#engine/converge.ts';
+import { type Converged, converge, observe, planAnew, planOnly } from '#engine/converge.ts';
 import {
   DEFAULT_LIMITS,
   type Environment,
@@ -11,6 +11,7 @@ import {
   systemClock,
 } from '#engine/environment.ts';
 import type { Journal } from '#engine/journal.ts';
+import type { Plan } from '#engine/plan.ts';
 import type { OnFailure, Scope } from '#proto/pucp/driver/v1/driver_service.ts';
 import type { Resource } from '#proto/pucp/driver/v1/resource.ts';
 import type { Cloud, ProjectClients } from './api/cloud.ts';
@@ -27,6 +28,8 @@ export type SliceWorkDeps = Omit<OfferDeps, 'home'> & {
   readonly tenancy: Pick<Tenancy, 'clientsFor' | 'ownerFilter' | 'ownerMark'>;
   readonly log: Log;
   readonly limits?: Partial<Limits>;
+  /** What to write into instead of the journal; for tests that cut work short between two entries. */
+  readonly around?: (journal: Journal) => Journal;
 };
 
 export type SliceWork = {
@@ -42,9 +45,18 @@ export type Listeners = {
   readonly admit?: () => Promise<void>;
 };
 
+/** What is to be planned; `isNew` says that nothing of it can be there, and then the project may be missing, too. */
+export type PlanWork = Pick<SliceWork, 'scope' | 'desired'> &
+  (
+    | { readonly isNew: true; readonly projectId: string | undefined }
+    | { readonly isNew: false; readonly projectId: string }
+  );
+
 export type SliceWorker = {
   /** See the engine's `converge`. The signal ends the work after the calls under way. */
   converge(work: SliceWork, context: CallContext, listeners?: Listeners): Promise<Converged>;
+  /** What `converge` would begin with. Nothing is touched. */
+  plan(work: PlanWork, context: CallContext): Promise<Plan>;
   /** All that the project holds of the slice. */
   observe(work: Pick<SliceWork, 'scope' | 'projectId'>, context: CallContext): Promise<Resource[]>;
 };
@@ -63,7 +75,7 @@ export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
     context: CallContext,
     { report = () => {}, admit = async () => {} }: Listeners,
   ): Promise<Environment> {
-    const { log, tenancy, limits } = deps;
+    const { log, tenancy, limits, around = (journal) => journal } = deps;
     const offers = createOffers({ ...deps, home }, { projectId, scope });
     const ownerMark = await tenancy.ownerMark(scope);
     const kinds = kindsOf({
@@ -83,7 +95,7 @@ export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
     return {
       scope,
       kinds,
-      journal: logJournal(log, admit),
+      journal: around(logJournal(log, admit)),
       log,
       clock: systemClock,
       random: Math.random,
@@ -96,6 +108,13 @@ export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
   return {
     async converge({ desired, onFailure, ...work }, context, listeners = {}) {
       return await converge({ desired, onFailure }, await environmentOf(work, context, listeners));
+    },
+    async plan(work, context) {
+      if (!work.isNew) return await planOnly(work.desired, await environmentOf(work, context, {}));
+      // With nothing there no kind has anything to say, so that any project's will do.
+      const projectId = work.projectId ?? (await home.projectId(context));
+      const environment = await environmentOf({ scope: work.scope, projectId }, context, {});
+      return planAnew(work.desired, environment);
     },
     async observe(work, context) {
       return await observe(await environmentOf(work, context, {}));
