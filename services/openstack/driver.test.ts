@@ -113,6 +113,20 @@ test('a call with a smaller fence is refused, and one that is under way ends whe
   await all(driver.converge(wish(scope, [], 4), context()));
 });
 
+test('whoever observes with a greater fence ends the work under way, and none with a smaller one begins', async () => {
+  const scope = newScope();
+  const lab = labOf({ nodes: 3 });
+  const old = driver.converge(wish(scope, lab, 1), context())[Symbol.asyncIterator]();
+  await old.next();
+  await driver.observe({ scope, fence: 2 }, context());
+  await assert.rejects(async () => {
+    for (;;) if ((await old.next()).done) return;
+  }, isFenced);
+  await assert.rejects(all(driver.converge(wish(scope, lab, 1), context())), isFenced);
+  await assert.rejects(driver.observe({ scope, fence: 1 }, context()), isFenced);
+  await all(driver.converge(wish(scope, [], 3), context()));
+});
+
 test('a caller who leaves ends the work, and the next call takes it up', async () => {
   const scope = newScope();
   const lab = labOf({ nodes: 2 });

@@ -101,6 +101,10 @@ export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
     async observe(request, caller) {
       const { signal, requestId } = caller;
       const scope = scopeOf(request, caller);
+      const { sliceId } = scope;
+      if (request.fence !== undefined) {
+        await fences.claim({ sliceId, fence: request.fence, holder: randomUUID() });
+      }
       const place = await tenancy.findPlace(scope, { signal, requestId });
       if (!place) return { observed: [], projectId: '' };
       const { projectId } = place;

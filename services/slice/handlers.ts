@@ -7,10 +7,14 @@ import type { Context, Handlers } from '#common/rpc-server.ts';
 import type { SpecLimits } from '#engine/spec/check.ts';
 import { SliceSpec, SliceState } from '#proto/pucp/slice/v1/slice.ts';
 import type { SliceChange, SliceServiceServer } from '#proto/pucp/slice/v1/slice_service.ts';
+import { abandonSlice } from './abandon.ts';
 import { admit, examine, type UserLimits } from './admission.ts';
+import { listAuditEntries } from './audit.ts';
+import type { AuditStore } from './audit-store.ts';
 import type { Drivers } from './drivers.ts';
 import { deploy, remove, restart, start, stop } from './intents.ts';
 import type { Notifications } from './notifications.ts';
+import { pageOf } from './page.ts';
 import { collectResources } from './resources.ts';
 import type { SliceRow } from './rows.ts';
 import type { Intent, Store } from './store.ts';
@@ -19,6 +23,7 @@ import { watchEvents } from './watch.ts';
 
 export type HandlerOptions = {
   readonly store: Store;
+  readonly audit: AuditStore;
   readonly drivers: Drivers;
   readonly notifications: Notifications;
   readonly specLimits: SpecLimits;
@@ -28,11 +33,10 @@ export type HandlerOptions = {
   readonly closing: AbortSignal;
 };
 
-const PAGE = { default: 100, most: 1000 };
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceServer> {
-  const { store, drivers, notifications, specLimits, userLimits, newId, closing } = options;
+  const { store, audit, drivers, notifications, specLimits, userLimits, newId, closing } = options;
 
   const find = async (id: string, caller: Caller): Promise<SliceRow> => {
     const row = UUID.test(id) ? await store.get(id) : undefined;
@@ -59,23 +63,19 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
   };
 
   return {
-    async listSlices({ pageSize, pageToken, status }, { caller }) {
-      if (pageSize < 0) throw invalid([{ field: 'page_size', message: 'must not be negative' }]);
-      if (!/^\d{0,18}$/.test(pageToken)) {
-        throw invalid([{ field: 'page_token', message: 'is not one that a previous answer gave' }]);
-      }
-      const limit = Math.min(pageSize || PAGE.default, PAGE.most);
+    async listSlices({ status, ...page }, { caller }) {
+      const { before, limit } = pageOf(page);
       const rows = await store.list({
         userId: caller.role === 'admin' ? undefined : caller.userId,
         status: status === SliceState.UNSPECIFIED ? undefined : status,
-        before: pageToken || undefined,
+        before,
         limit: limit + 1,
       });
-      const page = rows.slice(0, limit);
-      const resources = await store.resources(page.map((row) => row.id));
+      const shown = rows.slice(0, limit);
+      const resources = await store.resources(shown.map((row) => row.id));
       return {
-        slices: page.map((row) => sliceView(row, resources.get(row.id) ?? [])),
-        nextPageToken: rows.length > limit ? (page.at(-1)?.position ?? '') : '',
+        slices: shown.map((row) => sliceView(row, resources.get(row.id) ?? [])),
+        nextPageToken: rows.length > limit ? (shown.at(-1)?.position ?? '') : '',
       };
     },
 
@@ -100,6 +100,7 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
 
     async deleteSlice({ id }, context) {
       const row = await find(id, context.caller);
+      if (row.status === SliceState.ABANDONED) throw notFound('slice', id);
       if (row.deleted_at !== null) return changeView(row, 'Slice deleted successfully');
       return change(id, context, { decide: remove, nothing: 'The slice is being deleted already' });
     },
@@ -146,6 +147,13 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
       yield* watchEvents({ id, after, follow, signal }, { store, notifications });
       if (closing.aborted && !context.signal.aborted) throw shuttingDown();
     },
+
+    async abandonSlice(request, context) {
+      await findLive(request.id, context.caller);
+      return abandonSlice(request, context, { audit, drivers });
+    },
+
+    listAuditEntries: (request) => listAuditEntries(request, audit),
 
     getResources: (request, { caller, requestId, signal }) =>
       collectResources(request, drivers, { caller, requestId, signal }),

@@ -9,6 +9,7 @@ import { createMetrics } from '#common/metrics.ts';
 import { followRevocations } from '#common/revocations.ts';
 import { service, startRpcServer } from '#common/rpc-server.ts';
 import { type SliceServiceServer, SliceServiceService } from '#proto/pucp/slice/v1/slice_service.ts';
+import { createAuditStore } from './audit-store.ts';
 import type { SliceConfig } from './config.ts';
 import { connectDrivers, type Drivers } from './drivers.ts';
 import { sliceHandlers } from './handlers.ts';
@@ -72,6 +73,7 @@ export async function startSlice(
     const closing = new AbortController();
     const handlers = sliceHandlers({
       store,
+      audit: createAuditStore(knex, { now }),
       drivers,
       notifications,
       specLimits: config.specLimits,

@@ -15,7 +15,7 @@ export type WatchOptions = {
   readonly signal: AbortSignal;
 };
 
-/** Events after a sequence in order, without gaps, until the slice is deleted or the signal fires. */
+/** Events after a sequence in order, without gaps, until the slice is deleted or abandoned or the signal fires. */
 export async function* watchEvents(
   { id, after, follow, signal }: WatchOptions,
   { store, notifications }: { store: Pick<Store, 'events'>; notifications: Pick<Notifications, 'subscribe'> },
@@ -28,7 +28,7 @@ export async function* watchEvents(
       for (const event of events) {
         yield event;
         last = event.sequence;
-        if (event.type === SliceEventType.STATE && event.status === SliceState.DELETED) return;
+        if (event.type === SliceEventType.STATE && isLast(event.status)) return;
       }
       if (events.length === PAGE) continue;
       if (!follow) return;
@@ -37,4 +37,8 @@ export async function* watchEvents(
   } finally {
     subscription.close();
   }
+}
+
+function isLast(status: SliceState): boolean {
+  return status === SliceState.DELETED || status === SliceState.ABANDONED;
 }

@@ -122,10 +122,14 @@ export async function startFakeDriver({ identity, port = 0 }: { identity: Identi
             if (running.get(id) === own) running.delete(id);
           }
         },
-        observe: async ({ scope }) => ({
-          observed: [...(world.get(scope?.sliceId ?? '')?.values() ?? [])],
-          projectId: 'project-1',
-        }),
+        async observe({ scope, fence }) {
+          const id = scope?.sliceId ?? '';
+          if (fence !== undefined) {
+            fences.set(id, fence);
+            running.get(id)?.abort();
+          }
+          return { observed: [...(world.get(id)?.values() ?? [])], projectId: 'project-1' };
+        },
         getCapacity: async () => ({
           hosts: [
             {

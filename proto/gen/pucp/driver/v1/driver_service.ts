@@ -248,7 +248,11 @@ export interface ConvergeResult {
 /** Whose resources to list. */
 export interface ObserveRequest {
   /** Whose. */
-  scope: Scope | undefined;
+  scope:
+    | Scope
+    | undefined;
+  /** If set, calls to Converge with a smaller fence are refused and ended first. */
+  fence?: number | undefined;
 }
 
 /** All that the cloud holds of a slice. */
@@ -1102,13 +1106,16 @@ export const ConvergeResult: MessageFns<ConvergeResult> = {
 };
 
 function createBaseObserveRequest(): ObserveRequest {
-  return { scope: undefined };
+  return { scope: undefined, fence: undefined };
 }
 
 export const ObserveRequest: MessageFns<ObserveRequest> = {
   encode(message: ObserveRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.scope !== undefined) {
       Scope.encode(message.scope, writer.uint32(10).fork()).join();
+    }
+    if (message.fence !== undefined) {
+      writer.uint32(16).int32(message.fence);
     }
     return writer;
   },
@@ -1134,6 +1141,14 @@ export const ObserveRequest: MessageFns<ObserveRequest> = {
             message.scope = Scope.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fence = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1147,13 +1162,19 @@ export const ObserveRequest: MessageFns<ObserveRequest> = {
   },
 
   fromJSON(object: any): ObserveRequest {
-    return { scope: isSet(object.scope) ? Scope.fromJSON(object.scope) : undefined };
+    return {
+      scope: isSet(object.scope) ? Scope.fromJSON(object.scope) : undefined,
+      fence: isSet(object.fence) ? globalThis.Number(object.fence) : undefined,
+    };
   },
 
   toJSON(message: ObserveRequest): unknown {
     const obj: any = {};
     if (message.scope !== undefined) {
       obj.scope = Scope.toJSON(message.scope);
+    }
+    if (message.fence !== undefined) {
+      obj.fence = Math.round(message.fence);
     }
     return obj;
   },
@@ -1164,6 +1185,7 @@ export const ObserveRequest: MessageFns<ObserveRequest> = {
   fromPartial(object: DeepPartial<ObserveRequest>): ObserveRequest {
     const message = createBaseObserveRequest();
     message.scope = (object.scope !== undefined && object.scope !== null) ? Scope.fromPartial(object.scope) : undefined;
+    message.fence = object.fence ?? undefined;
     return message;
   },
 };
@@ -1561,7 +1583,7 @@ export const DriverServiceService = {
     responseSerialize: (value: ConvergeEvent): Buffer => Buffer.from(ConvergeEvent.encode(value).finish()),
     responseDeserialize: (value: Buffer): ConvergeEvent => ConvergeEvent.decode(value),
   },
-  /** Lists what the cloud holds of a slice. */
+  /** Lists what the cloud holds of a slice. Errors: ABORTED if a call with a greater fence has come for the same slice. */
   observe: {
     path: "/pucp.driver.v1.DriverService/Observe" as const,
     requestStream: false as const,
@@ -1596,7 +1618,7 @@ export interface DriverServiceServer extends UntypedServiceImplementation {
    * the cloud cannot be reached, to be tried again.
    */
   converge: handleServerStreamingCall<ConvergeRequest, ConvergeEvent>;
-  /** Lists what the cloud holds of a slice. */
+  /** Lists what the cloud holds of a slice. Errors: ABORTED if a call with a greater fence has come for the same slice. */
   observe: handleUnaryCall<ObserveRequest, ObserveResponse>;
   /** Tells what the cloud has and what of it is used. */
   getCapacity: handleUnaryCall<GetCapacityRequest, Capacity>;
@@ -1634,7 +1656,7 @@ export interface DriverServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ConvergeEvent>;
-  /** Lists what the cloud holds of a slice. */
+  /** Lists what the cloud holds of a slice. Errors: ABORTED if a call with a greater fence has come for the same slice. */
   observe(
     request: ObserveRequest,
     callback: (error: ServiceError | null, response: ObserveResponse) => void,

@@ -208,6 +208,8 @@ export const SliceState = {
   DELETED: "SLICE_STATE_DELETED",
   /** ERROR - The last work failed for good; `error_message` says why and what to do. */
   ERROR: "SLICE_STATE_ERROR",
+  /** ABANDONED - An admin had it forgotten; what the clouds hold of it is in the audit log. */
+  ABANDONED: "SLICE_STATE_ABANDONED",
 } as const;
 
 export type SliceState = typeof SliceState[keyof typeof SliceState];
@@ -225,6 +227,7 @@ export namespace SliceState {
   export type DELETING = typeof SliceState.DELETING;
   export type DELETED = typeof SliceState.DELETED;
   export type ERROR = typeof SliceState.ERROR;
+  export type ABANDONED = typeof SliceState.ABANDONED;
 }
 
 export function sliceStateFromJSON(object: any): SliceState {
@@ -265,6 +268,9 @@ export function sliceStateFromJSON(object: any): SliceState {
     case 11:
     case "SLICE_STATE_ERROR":
       return SliceState.ERROR;
+    case 12:
+    case "SLICE_STATE_ABANDONED":
+      return SliceState.ABANDONED;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum SliceState");
   }
@@ -296,6 +302,8 @@ export function sliceStateToJSON(object: SliceState): string {
       return "SLICE_STATE_DELETED";
     case SliceState.ERROR:
       return "SLICE_STATE_ERROR";
+    case SliceState.ABANDONED:
+      return "SLICE_STATE_ABANDONED";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum SliceState");
   }
@@ -327,6 +335,8 @@ export function sliceStateToNumber(object: SliceState): number {
       return 10;
     case SliceState.ERROR:
       return 11;
+    case SliceState.ABANDONED:
+      return 12;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum SliceState");
   }

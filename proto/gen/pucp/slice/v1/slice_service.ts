@@ -21,6 +21,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { AuditEntry } from "./audit.ts";
 import { Resources } from "./capacity.ts";
 import {
   ConnectionSpec,
@@ -298,6 +299,30 @@ export interface SliceEvent {
   percent: number;
   /** The request that caused the work. */
   requestId: string;
+}
+
+/** Names a slice to forget. */
+export interface AbandonSliceRequest {
+  /** The slice's id. */
+  id: string;
+  /** Why; 1 to 1000 characters. */
+  reason: string;
+}
+
+/** A page of the audit log. */
+export interface ListAuditEntriesRequest {
+  /** At most this many; 0 means 100, the most is 1000. */
+  pageSize: number;
+  /** From the previous answer; empty for the first page. */
+  pageToken: string;
+}
+
+/** Entries, newest first. */
+export interface ListAuditEntriesResponse {
+  /** The entries. */
+  entries: AuditEntry[];
+  /** Empty on the last page. */
+  nextPageToken: string;
 }
 
 /** Which resources to tell of. */
@@ -2087,6 +2112,273 @@ export const SliceEvent: MessageFns<SliceEvent> = {
   },
 };
 
+function createBaseAbandonSliceRequest(): AbandonSliceRequest {
+  return { id: "", reason: "" };
+}
+
+export const AbandonSliceRequest: MessageFns<AbandonSliceRequest> = {
+  encode(message: AbandonSliceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AbandonSliceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAbandonSliceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AbandonSliceRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: AbandonSliceRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AbandonSliceRequest>): AbandonSliceRequest {
+    return AbandonSliceRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AbandonSliceRequest>): AbandonSliceRequest {
+    const message = createBaseAbandonSliceRequest();
+    message.id = object.id ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseListAuditEntriesRequest(): ListAuditEntriesRequest {
+  return { pageSize: 0, pageToken: "" };
+}
+
+export const ListAuditEntriesRequest: MessageFns<ListAuditEntriesRequest> = {
+  encode(message: ListAuditEntriesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAuditEntriesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAuditEntriesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAuditEntriesRequest {
+    return {
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListAuditEntriesRequest): unknown {
+    const obj: any = {};
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListAuditEntriesRequest>): ListAuditEntriesRequest {
+    return ListAuditEntriesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAuditEntriesRequest>): ListAuditEntriesRequest {
+    const message = createBaseListAuditEntriesRequest();
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListAuditEntriesResponse(): ListAuditEntriesResponse {
+  return { entries: [], nextPageToken: "" };
+}
+
+export const ListAuditEntriesResponse: MessageFns<ListAuditEntriesResponse> = {
+  encode(message: ListAuditEntriesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.entries) {
+      AuditEntry.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAuditEntriesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAuditEntriesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.entries.push(AuditEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAuditEntriesResponse {
+    return {
+      entries: globalThis.Array.isArray(object?.entries) ? object.entries.map((e: any) => AuditEntry.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListAuditEntriesResponse): unknown {
+    const obj: any = {};
+    if (message.entries?.length) {
+      obj.entries = message.entries.map((e) => AuditEntry.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListAuditEntriesResponse>): ListAuditEntriesResponse {
+    return ListAuditEntriesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAuditEntriesResponse>): ListAuditEntriesResponse {
+    const message = createBaseListAuditEntriesResponse();
+    message.entries = object.entries?.map((e) => AuditEntry.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
 function createBaseGetResourcesRequest(): GetResourcesRequest {
   return { infrastructure: Infrastructure.UNSPECIFIED, zone: "" };
 }
@@ -2306,6 +2598,32 @@ export const SliceServiceService = {
     responseSerialize: (value: SliceEvent): Buffer => Buffer.from(SliceEvent.encode(value).finish()),
     responseDeserialize: (value: Buffer): SliceEvent => SliceEvent.decode(value),
   },
+  /**
+   * Forgets a slice without deleting it, in any state: the last resort for one that no cloud can be rid of. Work on it is
+   * cancelled first; what the clouds still hold stays there, is nobody's business any more, and stands in the audit log.
+   * Errors: NOT_FOUND; INVALID_ARGUMENT without a reason.
+   */
+  abandonSlice: {
+    path: "/pucp.slice.v1.SliceService/AbandonSlice" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AbandonSliceRequest): Buffer => Buffer.from(AbandonSliceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AbandonSliceRequest => AbandonSliceRequest.decode(value),
+    responseSerialize: (value: AuditEntry): Buffer => Buffer.from(AuditEntry.encode(value).finish()),
+    responseDeserialize: (value: Buffer): AuditEntry => AuditEntry.decode(value),
+  },
+  /** Lists the audit log, newest first. */
+  listAuditEntries: {
+    path: "/pucp.slice.v1.SliceService/ListAuditEntries" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListAuditEntriesRequest): Buffer =>
+      Buffer.from(ListAuditEntriesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListAuditEntriesRequest => ListAuditEntriesRequest.decode(value),
+    responseSerialize: (value: ListAuditEntriesResponse): Buffer =>
+      Buffer.from(ListAuditEntriesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListAuditEntriesResponse => ListAuditEntriesResponse.decode(value),
+  },
   /** Tells what the clouds have and what of it is used. */
   getResources: {
     path: "/pucp.slice.v1.SliceService/GetResources" as const,
@@ -2356,6 +2674,14 @@ export interface SliceServiceServer extends UntypedServiceImplementation {
    * event is its sequence, and `Last-Event-ID` resumes after it.
    */
   watchSlice: handleServerStreamingCall<WatchSliceRequest, SliceEvent>;
+  /**
+   * Forgets a slice without deleting it, in any state: the last resort for one that no cloud can be rid of. Work on it is
+   * cancelled first; what the clouds still hold stays there, is nobody's business any more, and stands in the audit log.
+   * Errors: NOT_FOUND; INVALID_ARGUMENT without a reason.
+   */
+  abandonSlice: handleUnaryCall<AbandonSliceRequest, AuditEntry>;
+  /** Lists the audit log, newest first. */
+  listAuditEntries: handleUnaryCall<ListAuditEntriesRequest, ListAuditEntriesResponse>;
   /** Tells what the clouds have and what of it is used. */
   getResources: handleUnaryCall<GetResourcesRequest, Resources>;
 }
@@ -2540,6 +2866,42 @@ export interface SliceServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<SliceEvent>;
+  /**
+   * Forgets a slice without deleting it, in any state: the last resort for one that no cloud can be rid of. Work on it is
+   * cancelled first; what the clouds still hold stays there, is nobody's business any more, and stands in the audit log.
+   * Errors: NOT_FOUND; INVALID_ARGUMENT without a reason.
+   */
+  abandonSlice(
+    request: AbandonSliceRequest,
+    callback: (error: ServiceError | null, response: AuditEntry) => void,
+  ): ClientUnaryCall;
+  abandonSlice(
+    request: AbandonSliceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: AuditEntry) => void,
+  ): ClientUnaryCall;
+  abandonSlice(
+    request: AbandonSliceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: AuditEntry) => void,
+  ): ClientUnaryCall;
+  /** Lists the audit log, newest first. */
+  listAuditEntries(
+    request: ListAuditEntriesRequest,
+    callback: (error: ServiceError | null, response: ListAuditEntriesResponse) => void,
+  ): ClientUnaryCall;
+  listAuditEntries(
+    request: ListAuditEntriesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListAuditEntriesResponse) => void,
+  ): ClientUnaryCall;
+  listAuditEntries(
+    request: ListAuditEntriesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListAuditEntriesResponse) => void,
+  ): ClientUnaryCall;
   /** Tells what the clouds have and what of it is used. */
   getResources(
     request: GetResourcesRequest,
