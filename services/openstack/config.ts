@@ -5,6 +5,7 @@ import { homedir } from 'node:os';
 import { baseShape, databaseShape, fields, loadConfig, type Secret } from '#common/config.ts';
 import { type CloudConfig, cloudConfig, cloudShape } from './cloud-config.ts';
 import { cloudVariables, type Environment, missingOfCloud } from './cloud-variables.ts';
+import type { Retention } from './journal-store.ts';
 import {
   DEFAULT_FLAVORS,
   DEFAULT_IMAGES,
@@ -39,6 +40,8 @@ export type OpenstackConfig = {
   readonly dnsServers: readonly string[];
   /** The network that routers lead to; the cloud's only external one, or its first by name, if empty. */
   readonly externalNetwork: string;
+  /** How much of the journal is kept. */
+  readonly journal: Retention;
 };
 
 const shape = {
@@ -53,6 +56,8 @@ const shape = {
   OPENSTACK_IMAGES: fields.text(''),
   OPENSTACK_DNS_SERVERS: fields.list(['8.8.8.8', '8.8.4.4']),
   OPENSTACK_EXTERNAL_NETWORK: fields.text(''),
+  HISTORY_RETENTION_DAYS: fields.int(30, { min: 1, max: 3_650 }),
+  HISTORY_MAX_PER_SLICE: fields.int(20_000, { min: 100, max: 10_000_000 }),
 } as const;
 
 /** Every variable that the service knows, but for the OS_* that stand for the same. */
@@ -102,6 +107,7 @@ export function readConfig(
     images,
     dnsServers: set.OPENSTACK_DNS_SERVERS,
     externalNetwork: set.OPENSTACK_EXTERNAL_NETWORK,
+    journal: { days: set.HISTORY_RETENTION_DAYS, perSlice: set.HISTORY_MAX_PER_SLICE },
   };
 }
 

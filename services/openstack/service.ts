@@ -47,6 +47,7 @@ import { networkingHandlers } from './handlers/networking.ts';
 import { storageHandlers } from './handlers/storage.ts';
 import { type CloudWatch, watchCloud } from './health.ts';
 import { startJanitor } from './janitor.ts';
+import { createJournalStore } from './journal-store.ts';
 import { createKeystoneProjects } from './keystone-projects.ts';
 import { migrations } from './migrations/all.ts';
 import { createProjectChanges } from './project-changes.ts';
@@ -106,7 +107,8 @@ export async function startOpenstack(
     const known = createCache<KeystoneProject>({ name: 'projects', max: 1000, ttlMs: 60_000, metrics });
     const tenancy = createTenancy({ mode: config.tenancy, cloud, store, projects, known });
 
-    const worker = createSliceWorker({ catalog, config, cloud, tenancy, log });
+    const journal = createJournalStore(knex, config.journal);
+    const worker = createSliceWorker({ catalog, config, cloud, tenancy, log, journal });
     const fences = createFences(knex);
     const offers = { catalog, tenancy, config, home: cloud.project('home') };
     const slices = createSliceStore(knex);
@@ -124,6 +126,7 @@ export async function startOpenstack(
         deployer.recover,
         (signal) => projects.sweep(ABANDONED_S, { signal }),
         (signal) => uploads.sweep({ signal }),
+        journal.sweep,
       ],
     });
     closers.push(() => janitor.close());

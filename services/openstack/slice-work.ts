@@ -1,6 +1,7 @@
 // Convergence of one slice in one project: puts the engine, the kinds and the names of this cloud together. Used by the
 // driver and by DeploySlice alike.
 
+import { randomUUID } from 'node:crypto';
 import type { Log } from '#common/log.ts';
 import { type Converged, converge, observe, planAnew, planOnly } from '#engine/converge.ts';
 import {
@@ -10,13 +11,15 @@ import {
   type Report,
   systemClock,
 } from '#engine/environment.ts';
-import type { Journal } from '#engine/journal.ts';
+import { createMemoryJournal, type Journal } from '#engine/journal.ts';
 import type { Plan } from '#engine/plan.ts';
-import type { OnFailure, Scope } from '#proto/pucp/driver/v1/driver_service.ts';
+import { type OnFailure, Outcome, type Scope } from '#proto/pucp/driver/v1/driver_service.ts';
 import type { Resource } from '#proto/pucp/driver/v1/resource.ts';
 import type { Cloud, ProjectClients } from './api/cloud.ts';
 import type { CallContext } from './api/settings.ts';
 import { createMarker } from './api/tagging.ts';
+import { createJournal } from './journal.ts';
+import type { JournalStore } from './journal-store.ts';
 import { cloudKeyName } from './key-names.ts';
 import { kindsOf } from './kinds/all.ts';
 import { OWNER_MARK, SLICE_MARK } from './marks.ts';
@@ -27,6 +30,7 @@ export type SliceWorkDeps = Omit<OfferDeps, 'home'> & {
   readonly cloud: Cloud;
   readonly tenancy: Pick<Tenancy, 'clientsFor' | 'ownerFilter' | 'ownerMark'>;
   readonly log: Log;
+  readonly journal: Pick<JournalStore, 'append' | 'trim' | 'close'>;
   readonly limits?: Partial<Limits>;
   /** What to write into instead of the journal; for tests that cut work short between two entries. */
   readonly around?: (journal: Journal) => Journal;
@@ -37,6 +41,8 @@ export type SliceWork = {
   readonly projectId: string;
   readonly desired: readonly Resource[];
   readonly onFailure: OnFailure;
+  /** The fence that it came with, for slices that have one. */
+  readonly fence?: number;
 };
 
 export type Listeners = {
@@ -73,9 +79,8 @@ export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
   async function environmentOf(
     { scope, projectId }: Pick<SliceWork, 'scope' | 'projectId'>,
     context: CallContext,
-    { report = () => {}, admit = async () => {} }: Listeners,
   ): Promise<Environment> {
-    const { log, tenancy, limits, around = (journal) => journal } = deps;
+    const { log, tenancy, limits } = deps;
     const offers = createOffers({ ...deps, home }, { projectId, scope });
     const ownerMark = await tenancy.ownerMark(scope);
     const kinds = kindsOf({
@@ -95,41 +100,66 @@ export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
     return {
       scope,
       kinds,
-      journal: around(logJournal(log, admit)),
+      journal: createMemoryJournal(),
       log,
       clock: systemClock,
       random: Math.random,
       limits: { ...DEFAULT_LIMITS, ...limits },
-      report,
+      report: () => {},
       signal: context.signal,
     };
   }
 
+  async function run(
+    { scope, projectId, desired, onFailure, fence = 0 }: SliceWork,
+    context: CallContext,
+    { report = () => {}, admit = async () => {} }: Listeners,
+  ): Promise<Converged> {
+    const { log, around = (journal) => journal, journal: store } = deps;
+    const over = new AbortController();
+    const signal = AbortSignal.any([context.signal, over.signal]);
+    const { sliceId, userId } = scope;
+    const { requestId = '' } = context;
+    const journal = createJournal({
+      run: { sliceId, userId, runId: randomUUID(), fence, requestId },
+      store,
+      log,
+      admit,
+      signal,
+      giveUp: (failure) => over.abort(failure),
+    });
+    const environment = await environmentOf({ scope, projectId }, { ...context, signal });
+    return await converge({ desired, onFailure }, { ...environment, journal: around(journal), report });
+  }
+
+  /** Keeps the journal short. The result of the work does not hang on it. */
+  async function tidyJournal({ scope, desired }: SliceWork, { outcome }: Converged): Promise<void> {
+    const { journal, log } = deps;
+    const isNothingLeft =
+      outcome === Outcome.ROLLED_BACK || (outcome === Outcome.CONVERGED && desired.length === 0);
+    try {
+      await journal.trim(scope);
+      if (isNothingLeft) await journal.close(scope);
+    } catch (cause) {
+      log.warn({ slice_id: scope.sliceId, cause }, 'the journal could not be tidied');
+    }
+  }
+
   return {
-    async converge({ desired, onFailure, ...work }, context, listeners = {}) {
-      return await converge({ desired, onFailure }, await environmentOf(work, context, listeners));
+    async converge(work, context, listeners = {}) {
+      const result = await run(work, context, listeners);
+      await tidyJournal(work, result);
+      return result;
     },
     async plan(work, context) {
-      if (!work.isNew) return await planOnly(work.desired, await environmentOf(work, context, {}));
+      if (!work.isNew) return await planOnly(work.desired, await environmentOf(work, context));
       // With nothing there no kind has anything to say, so that any project's will do.
       const projectId = work.projectId ?? (await home.projectId(context));
-      const environment = await environmentOf({ scope: work.scope, projectId }, context, {});
+      const environment = await environmentOf({ scope: work.scope, projectId }, context);
       return planAnew(work.desired, environment);
     },
     async observe(work, context) {
-      return await observe(await environmentOf(work, context, {}));
-    },
-  };
-}
-
-/** The log is the journal: what exists is the cloud's to say, so that nothing is ever read from it. */
-function logJournal(log: Log, admit: () => Promise<void>): Journal {
-  return {
-    async record(entries) {
-      if (entries.some(({ phase }) => phase === 'begin')) await admit();
-      for (const { sliceId, step, phase, cloudId, detail } of entries) {
-        log.info({ slice_id: sliceId, step, phase, cloud_id: cloudId || undefined, detail }, 'step');
-      }
+      return await observe(await environmentOf(work, context));
     },
   };
 }

@@ -81,6 +81,7 @@ export async function startRig({ buildDelayMs = 100 }: { buildDelayMs?: number }
       limits,
       catalog,
       tenancy,
+      journal: { append: async () => {}, trim: async () => {}, close: async () => {} },
     });
 
   return {
@@ -90,6 +91,7 @@ export async function startRig({ buildDelayMs = 100 }: { buildDelayMs?: number }
     sliceName: scope.sliceName,
     deps: {
       catalog,
+      cloud,
       config,
       home: clients,
       worker: worker({}),
