@@ -69,7 +69,7 @@ export function endsOf(connection: ConnectionSpec): { source: string; target: st
 function ownNetworks(spec: SliceSpec): Map<number, NetworkSpec> {
   const taken = new Set(spec.networks.map((network) => network.name.toLowerCase()));
   const used = [...spec.networks, ...spec.connections].flatMap(({ cidr }) => parseCidr(cidr) ?? []);
-  const ranges = freeRanges(used);
+  const ranges = freeRanges(used, LINK_POOLS, LINK_PREFIX);
   const networks = new Map<number, NetworkSpec>();
   spec.connections.forEach((connection, index) => {
     if (connection.network) return;
@@ -92,10 +92,15 @@ function freeName(wanted: string, taken: Set<string>): string {
   return name;
 }
 
-function* freeRanges(used: readonly Cidr[]): Generator<Cidr, undefined> {
-  for (const pool of LINK_POOLS.map(parseCidr)) {
-    for (let at = pool?.first ?? 0; at < (pool?.last ?? 0); at += 2 ** (32 - LINK_PREFIX)) {
-      const range = cidrAt(at, LINK_PREFIX);
+/** Ranges of a size, pool by pool, that overlap nothing that is used. */
+export function* freeRanges(
+  used: readonly Cidr[],
+  pools: readonly string[],
+  prefix: number,
+): Generator<Cidr, undefined> {
+  for (const pool of pools.map(parseCidr)) {
+    for (let at = pool?.first ?? 0; at < (pool?.last ?? 0); at += 2 ** (32 - prefix)) {
+      const range = cidrAt(at, prefix);
       if (!used.some((cidr) => overlaps(cidr, range))) yield range;
     }
   }

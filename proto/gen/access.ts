@@ -153,6 +153,7 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   '/pucp.slice.v1.SliceService/ListAuditEntries': 'ACCESS_ADMIN',
   '/pucp.slice.v1.SliceService/ListNodes': 'ACCESS_READ',
   '/pucp.slice.v1.SliceService/ListSlices': 'ACCESS_READ',
+  '/pucp.slice.v1.SliceService/ListTopologies': 'ACCESS_READ',
   '/pucp.slice.v1.SliceService/RestartSlice': 'ACCESS_WRITE',
   '/pucp.slice.v1.SliceService/StartSlice': 'ACCESS_WRITE',
   '/pucp.slice.v1.SliceService/StopSlice': 'ACCESS_WRITE',

@@ -5,6 +5,7 @@ import type { Caller } from '#common/caller.ts';
 import { Failure, invalid, notFound } from '#common/errors.ts';
 import type { Context, Handlers } from '#common/rpc-server.ts';
 import type { SpecLimits } from '#engine/spec/check.ts';
+import { expandTopology, topologyTypes } from '#engine/spec/topologies/expand.ts';
 import { SliceSpec, SliceState } from '#proto/pucp/slice/v1/slice.ts';
 import type { SliceChange, SliceServiceServer } from '#proto/pucp/slice/v1/slice_service.ts';
 import { abandonSlice } from './abandon.ts';
@@ -18,6 +19,7 @@ import { pageOf } from './page.ts';
 import { collectResources } from './resources.ts';
 import type { SliceRow } from './rows.ts';
 import type { Intent, Store } from './store.ts';
+import { withTopology } from './topology.ts';
 import { changeView, nodeViews, sliceView, statusView } from './view.ts';
 import { watchEvents } from './watch.ts';
 
@@ -79,11 +81,16 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
       };
     },
 
-    async createSlice({ deploy: isDeployed = true, ...fields }, { caller, requestId, signal, log }) {
-      const spec = SliceSpec.fromPartial(fields);
+    async createSlice(
+      { deploy: isDeployed = true, topology, ...fields },
+      { caller, requestId, signal, log },
+    ) {
+      const expansion = expandTopology(SliceSpec.fromPartial(fields), topology);
+      const { spec } = expansion;
       const sliceId = newId();
       const limits = { drivers, limits: specLimits };
-      const totals = await examine(spec, { sliceId, caller, requestId, signal }, limits);
+      const examining = examine(spec, { sliceId, caller, requestId, signal }, limits);
+      const totals = await withTopology(expansion, examining);
       const message = isDeployed ? 'Slice created; deployment has started' : 'Slice created as a draft';
       const { userId, username, role } = caller;
       const goal = isDeployed ? 'running' : 'none';
@@ -154,6 +161,8 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
     },
 
     listAuditEntries: (request) => listAuditEntries(request, audit),
+
+    listTopologies: async () => ({ topologies: topologyTypes() }),
 
     getResources: (request, { caller, requestId, signal }) =>
       collectResources(request, drivers, { caller, requestId, signal }),

@@ -40,6 +40,7 @@ import {
   sliceStateToJSON,
   sliceStateToNumber,
 } from "./slice.ts";
+import { Topology, TopologyType } from "./topology.ts";
 
 export const protobufPackage = "pucp.slice.v1";
 
@@ -169,6 +170,8 @@ export interface CreateSliceRequest {
     | undefined;
   /** See SliceSpec. */
   securityGroups: SecurityGroupSpec[];
+  /** A shape of equal nodes beside those named here; see Topology. */
+  topology: Topology | undefined;
 }
 
 /** What became of a request to change a slice. The work goes on after the answer. */
@@ -323,6 +326,16 @@ export interface ListAuditEntriesResponse {
   entries: AuditEntry[];
   /** Empty on the last page. */
   nextPageToken: string;
+}
+
+/** Asks for all shapes. */
+export interface ListTopologiesRequest {
+}
+
+/** The shapes that there are. */
+export interface ListTopologiesResponse {
+  /** The simplest first. */
+  topologies: TopologyType[];
 }
 
 /** Which resources to tell of. */
@@ -544,6 +557,7 @@ function createBaseCreateSliceRequest(): CreateSliceRequest {
     connections: [],
     deploy: undefined,
     securityGroups: [],
+    topology: undefined,
   };
 }
 
@@ -581,6 +595,9 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
     }
     for (const v of message.securityGroups) {
       SecurityGroupSpec.encode(v!, writer.uint32(90).fork()).join();
+    }
+    if (message.topology !== undefined) {
+      Topology.encode(message.topology, writer.uint32(170).fork()).join();
     }
     return writer;
   },
@@ -686,6 +703,14 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
             message.securityGroups.push(SecurityGroupSpec.decode(reader, reader.uint32()));
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.topology = Topology.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -735,6 +760,7 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
         : globalThis.Array.isArray(object?.security_groups)
         ? object.security_groups.map((e: any) => SecurityGroupSpec.fromJSON(e))
         : [],
+      topology: isSet(object.topology) ? Topology.fromJSON(object.topology) : undefined,
     };
   },
 
@@ -773,6 +799,9 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
     if (message.securityGroups?.length) {
       obj.securityGroups = message.securityGroups.map((e) => SecurityGroupSpec.toJSON(e));
     }
+    if (message.topology !== undefined) {
+      obj.topology = Topology.toJSON(message.topology);
+    }
     return obj;
   },
 
@@ -792,6 +821,9 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
     message.connections = object.connections?.map((e) => ConnectionSpec.fromPartial(e)) || [];
     message.deploy = object.deploy ?? undefined;
     message.securityGroups = object.securityGroups?.map((e) => SecurityGroupSpec.fromPartial(e)) || [];
+    message.topology = (object.topology !== undefined && object.topology !== null)
+      ? Topology.fromPartial(object.topology)
+      : undefined;
     return message;
   },
 };
@@ -2379,6 +2411,129 @@ export const ListAuditEntriesResponse: MessageFns<ListAuditEntriesResponse> = {
   },
 };
 
+function createBaseListTopologiesRequest(): ListTopologiesRequest {
+  return {};
+}
+
+export const ListTopologiesRequest: MessageFns<ListTopologiesRequest> = {
+  encode(_: ListTopologiesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListTopologiesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListTopologiesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ListTopologiesRequest {
+    return {};
+  },
+
+  toJSON(_: ListTopologiesRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListTopologiesRequest>): ListTopologiesRequest {
+    return ListTopologiesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ListTopologiesRequest>): ListTopologiesRequest {
+    const message = createBaseListTopologiesRequest();
+    return message;
+  },
+};
+
+function createBaseListTopologiesResponse(): ListTopologiesResponse {
+  return { topologies: [] };
+}
+
+export const ListTopologiesResponse: MessageFns<ListTopologiesResponse> = {
+  encode(message: ListTopologiesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.topologies) {
+      TopologyType.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListTopologiesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListTopologiesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topologies.push(TopologyType.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListTopologiesResponse {
+    return {
+      topologies: globalThis.Array.isArray(object?.topologies)
+        ? object.topologies.map((e: any) => TopologyType.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListTopologiesResponse): unknown {
+    const obj: any = {};
+    if (message.topologies?.length) {
+      obj.topologies = message.topologies.map((e) => TopologyType.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListTopologiesResponse>): ListTopologiesResponse {
+    return ListTopologiesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListTopologiesResponse>): ListTopologiesResponse {
+    const message = createBaseListTopologiesResponse();
+    message.topologies = object.topologies?.map((e) => TopologyType.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 function createBaseGetResourcesRequest(): GetResourcesRequest {
   return { infrastructure: Infrastructure.UNSPECIFIED, zone: "" };
 }
@@ -2624,6 +2779,18 @@ export const SliceServiceService = {
       Buffer.from(ListAuditEntriesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListAuditEntriesResponse => ListAuditEntriesResponse.decode(value),
   },
+  /** Lists the shapes that a slice's `topology` may have. */
+  listTopologies: {
+    path: "/pucp.slice.v1.SliceService/ListTopologies" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListTopologiesRequest): Buffer =>
+      Buffer.from(ListTopologiesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListTopologiesRequest => ListTopologiesRequest.decode(value),
+    responseSerialize: (value: ListTopologiesResponse): Buffer =>
+      Buffer.from(ListTopologiesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListTopologiesResponse => ListTopologiesResponse.decode(value),
+  },
   /** Tells what the clouds have and what of it is used. */
   getResources: {
     path: "/pucp.slice.v1.SliceService/GetResources" as const,
@@ -2682,6 +2849,8 @@ export interface SliceServiceServer extends UntypedServiceImplementation {
   abandonSlice: handleUnaryCall<AbandonSliceRequest, AuditEntry>;
   /** Lists the audit log, newest first. */
   listAuditEntries: handleUnaryCall<ListAuditEntriesRequest, ListAuditEntriesResponse>;
+  /** Lists the shapes that a slice's `topology` may have. */
+  listTopologies: handleUnaryCall<ListTopologiesRequest, ListTopologiesResponse>;
   /** Tells what the clouds have and what of it is used. */
   getResources: handleUnaryCall<GetResourcesRequest, Resources>;
 }
@@ -2901,6 +3070,22 @@ export interface SliceServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListAuditEntriesResponse) => void,
+  ): ClientUnaryCall;
+  /** Lists the shapes that a slice's `topology` may have. */
+  listTopologies(
+    request: ListTopologiesRequest,
+    callback: (error: ServiceError | null, response: ListTopologiesResponse) => void,
+  ): ClientUnaryCall;
+  listTopologies(
+    request: ListTopologiesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListTopologiesResponse) => void,
+  ): ClientUnaryCall;
+  listTopologies(
+    request: ListTopologiesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListTopologiesResponse) => void,
   ): ClientUnaryCall;
   /** Tells what the clouds have and what of it is used. */
   getResources(
