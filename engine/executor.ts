@@ -56,7 +56,7 @@ export async function execute({
     if (task.found && task.step.desired) ids.set(task.step.key, task.found.resource.cloudId);
   }
   const watch = createWatch({ tasks, world, environment, progress, replaced, finish, adopt, stop });
-  count();
+  const count = progress.track(tasks);
 
   signal.addEventListener('abort', wakeup.wake);
   try {
@@ -169,6 +169,7 @@ export async function execute({
     task.found = found;
     ids.set(task.step.key, found.resource.cloudId);
     watch.judge(task, found);
+    count();
     if (task.state === 'waiting') progress.resource(found.resource, stateUnderWay(task));
   }
 
@@ -187,13 +188,18 @@ export async function execute({
     lastProblem = terminal(batch, problem);
     // What was listed a moment ago may be gone by now, by the hand of a worker before us: a new plan looks again.
     const mayPass = problem.retryable || problem.code === 'NOT_FOUND';
+    const delayMs = retryDelayMs(
+      Math.max(...batch.map(({ attempts }) => attempts)) - 1,
+      problem.retryAfterS,
+      environment,
+    );
     if (!mayPass || isLate) stop(lastProblem);
-    else progress.say(`${lastProblem.message}; it is tried again`);
+    else sayRetry(unfinished, problem, delayMs);
     for (const task of unfinished) {
       const doubtMs = problem.code === 'DEADLINE_EXCEEDED' ? limits.doubtMs : 0;
       const isOvertaken = task.attempts >= ATTEMPTS_PER_PLAN;
       task.state = makes(task) ? 'doubtful' : isOvertaken ? 'overtaken' : 'pending';
-      task.notBeforeMs = now + retryDelayMs(task.attempts - 1, problem.retryAfterS, environment);
+      task.notBeforeMs = now + delayMs;
       task.doubtUntilMs = now + doubtMs;
     }
     log.warn(
@@ -208,6 +214,15 @@ export async function execute({
     await journal.record(batch.map((task) => entry(task, 'failed', `${problem.reason}: ${problem.message}`)));
   }
 
+  /** A batch has one failure; its first few say enough. */
+  function sayRetry(unfinished: readonly Task[], { message }: Failure, delayMs: number): void {
+    const seconds = Math.max(1, Math.round(delayMs / 1000));
+    for (const task of unfinished.slice(0, 5)) {
+      const why = `${message}; it is tried again in ${seconds} s`;
+      progress.resource(resourceOf(task), stateUnderWay(task), why);
+    }
+  }
+
   function entry(task: Task, phase: Entry['phase'], detail: string, found = task.found): Entry {
     return {
       sliceId: scope.sliceId,
@@ -216,11 +231,6 @@ export async function execute({
       cloudId: found?.resource.cloudId ?? '',
       detail,
     };
-  }
-
-  function count(): void {
-    const all = [...tasks.values()];
-    progress.count(all.filter(({ state }) => state === 'done').length, all.length);
   }
 }
 

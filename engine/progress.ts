@@ -2,24 +2,47 @@
 
 import { Resource, type ResourceState } from '#proto/pucp/driver/v1/resource.ts';
 import type { Report } from './environment.ts';
-import { keyOf } from './kind.ts';
+import { type KindName, keyOf } from './kind.ts';
+import type { Task } from './task.ts';
 
 export type Progress = {
-  /** Steps done of all; a later plan of the same run may count differently. */
-  count(done: number, all: number): void;
+  /** For the tasks of one plan, those added later included: call what it returns whenever one came further. */
+  track(tasks: ReadonlyMap<string, Task>): () => void;
   /** A resource changed its state. */
   resource(resource: Resource, state: ResourceState, message?: string): void;
   say(message: string): void;
   finish(): void;
 };
 
+/** What a step counts, about as long as clouds take for it: a server boots, a rule is a row in a table. Others count 1. */
+const WEIGHTS: Partial<Record<KindName, number>> = {
+  server: 10,
+  volume: 4,
+  router: 2,
+  routerInterface: 2,
+  floatingIp: 2,
+};
+
 export function createProgress(report: (report: Report) => void): Progress {
   let percent = 0;
   const last = new Map<string, string>();
   return {
-    // 100 is said once, at the end, when a last look has found the world equal.
-    count(done, all) {
-      if (all > 0) percent = Math.max(percent, Math.min(99, Math.floor((100 * done) / all)));
+    track(tasks) {
+      // What a plan finds done is no work; a further plan of the run shares what is left of the hundred.
+      const kept = new Set([...tasks.values()].filter(({ state }) => state === 'done'));
+      const from = percent;
+      return () => {
+        let all = 0;
+        let done = 0;
+        for (const task of tasks.values()) {
+          if (kept.has(task)) continue;
+          const weight = WEIGHTS[task.kind] ?? 1;
+          all += weight;
+          done += weight * shareDone(task);
+        }
+        // 100 is said once, at the end, when a last look has found the world equal.
+        if (all > 0) percent = Math.max(percent, Math.floor(from + ((99 - from) * done) / all));
+      };
     },
     resource(resource, state, message = '') {
       const key = keyOf(resource);
@@ -35,4 +58,10 @@ export function createProgress(report: (report: Report) => void): Progress {
       percent = 100;
     },
   };
+}
+
+/** That the cloud has taken a step on is half of it. */
+function shareDone({ state }: Task): number {
+  if (state === 'done') return 1;
+  return state === 'waiting' ? 0.5 : 0;
 }
