@@ -1,4 +1,5 @@
-// What the names in a wish mean in this cloud: images, flavors and the external network, for the kinds and for validation.
+// What the names in a wish mean in this cloud: images, flavors, key pairs, volume types and the external network, for the
+// kinds and for validation.
 
 import { Failure } from '#common/errors.ts';
 import type { ProjectClients } from './api/cloud.ts';
@@ -7,12 +8,15 @@ import type { NovaFlavor } from './api/nova-flavors.ts';
 import type { CallContext } from './api/settings.ts';
 import type { BootImage, Catalog } from './catalog.ts';
 import type { OpenstackConfig } from './config.ts';
+import { ownKeyName } from './key-names.ts';
 import type { Owner } from './keystone-projects.ts';
 import { resolve, unknownName } from './names.ts';
+import type { Tenancy } from './tenancy.ts';
 import { type ImageDeps, usableImages } from './usable-images.ts';
 
 export type OfferDeps = ImageDeps & {
   readonly catalog: Catalog;
+  readonly tenancy: Pick<Tenancy, 'ownerMark'>;
   readonly config: Pick<OpenstackConfig, 'flavors' | 'images' | 'externalNetwork'>;
   /** Clients of the configured project, which sees the external networks as every other does. */
   readonly home: ProjectClients;
@@ -23,6 +27,10 @@ export type Offers = {
   image(name: string, context: CallContext): Promise<BootImage | string>;
   flavor(name: string, context: CallContext): Promise<NovaFlavor | string>;
   externalNetwork(context: CallContext): Promise<NeutronNetwork | string>;
+  /** Nothing if the owner has such a key pair. */
+  keyPair(name: string, context: CallContext): Promise<string | undefined>;
+  /** Nothing if every project may use volumes of that type; an empty name leaves the choice to the cloud. */
+  volumeType(name: string, context: CallContext): Promise<string | undefined>;
 };
 
 /** The offers to the owner of a slice in a project; undefined for one that does not exist yet. */
@@ -53,7 +61,27 @@ export function createOffers(
         ? 'the cloud has no external network, so nothing can lead outside'
         : `the configured external network "${wanted}" does not exist; there are: ${known}`;
     },
+    async keyPair(name, context) {
+      const [mark, pairs] = await Promise.all([tenancy.ownerMark(owner), home.nova.listKeypairs(context)]);
+      const own = pairs.map((pair) => ownKeyName(mark, pair.name)).filter((one) => one !== undefined);
+      if (own.includes(name)) return undefined;
+      const known =
+        own.length === 0 ? 'you have none: make or import one first' : `you have: ${own.join(', ')}`;
+      return `key pair "${name}" does not exist; ${known}`;
+    },
+    async volumeType(name, context) {
+      const types = await home.cinder.listVolumeTypes(context).catch(noneWithoutService);
+      if (!types) return 'the cloud has no volumes: leave them out';
+      const usable = types.filter((type) => type.is_public);
+      if (name === '' || usable.some((type) => type.name === name)) return undefined;
+      return unknownName('volume type', name, usable, {});
+    },
   };
+}
+
+function noneWithoutService(error: unknown): undefined {
+  if (error instanceof Failure && error.reason === 'ENDPOINT_MISSING') return undefined;
+  throw error;
 }
 
 /** What was looked up, or a failure that tells what is wrong with the name. */

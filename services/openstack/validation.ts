@@ -39,6 +39,11 @@ export async function validate(
       const network = await offers.externalNetwork(context);
       if (typeof network === 'string') complain('external', network);
     }
+    const volume = resource.kind?.$case === 'volume' ? resource.kind.value.spec : undefined;
+    if (volume) {
+      const problem = await offers.volumeType(volume.type, context);
+      if (problem) complain('type', problem);
+    }
     const spec = resource.kind?.$case === 'server' ? resource.kind.value.spec : undefined;
     if (!spec) continue;
     const [image, flavor] = await Promise.all([
@@ -47,6 +52,10 @@ export async function validate(
     ]);
     if (typeof image === 'string') complain('image', image);
     if (typeof flavor === 'string') complain('flavor', flavor);
+    if (spec.keyPair !== '') {
+      const problem = await offers.keyPair(spec.keyPair, context);
+      if (problem) complain('key_pair', problem);
+    }
     if (spec.availabilityZone !== '' && !zones.has(spec.availabilityZone)) {
       complain('availability_zone', unknownZone(spec.availabilityZone, zones));
     }
