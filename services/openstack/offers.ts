@@ -40,6 +40,9 @@ export function createOffers(
 ): Offers {
   // Whoever is at work, an admin too: a slice is made of what its owner may use.
   const owner = { ...scope, role: '' };
+  // Asked once for all nodes and volumes of a wish.
+  const keyPairs = once((context) => home.nova.listKeypairs(context));
+  const volumeTypes = once((context) => home.cinder.listVolumeTypes(context).catch(noneWithoutService));
   return {
     async image(name, context) {
       const images = await usableImages({ catalog, tenancy }, { projectId, owner }, context);
@@ -62,7 +65,7 @@ export function createOffers(
         : `the configured external network "${wanted}" does not exist; there are: ${known}`;
     },
     async keyPair(name, context) {
-      const [mark, pairs] = await Promise.all([tenancy.ownerMark(owner), home.nova.listKeypairs(context)]);
+      const [mark, pairs] = await Promise.all([tenancy.ownerMark(owner), keyPairs(context)]);
       const own = pairs.map((pair) => ownKeyName(mark, pair.name)).filter((one) => one !== undefined);
       if (own.includes(name)) return undefined;
       const known =
@@ -70,12 +73,20 @@ export function createOffers(
       return `key pair "${name}" does not exist; ${known}`;
     },
     async volumeType(name, context) {
-      const types = await home.cinder.listVolumeTypes(context).catch(noneWithoutService);
+      const types = await volumeTypes(context);
       if (!types) return 'the cloud has no volumes: leave them out';
       const usable = types.filter((type) => type.is_public);
       if (name === '' || usable.some((type) => type.name === name)) return undefined;
       return unknownName('volume type', name, usable, {});
     },
+  };
+}
+
+function once<T>(load: (context: CallContext) => Promise<T>): typeof load {
+  let loaded: Promise<T> | undefined;
+  return (context) => {
+    loaded ??= load(context);
+    return loaded;
   };
 }
 

@@ -44,6 +44,7 @@ export type ProjectQuotas = {
   readonly security_group_rules: number;
 };
 
+/** The original's, but as many networks, subnets and ports as Neutron itself gives: each link has a network of its own. */
 export const DEFAULT_QUOTAS: ProjectQuotas = {
   instances: 20,
   cores: 40,
@@ -51,9 +52,9 @@ export const DEFAULT_QUOTAS: ProjectQuotas = {
   volumes: 10,
   gigabytes: 100,
   snapshots: 10,
-  networks: 10,
-  subnets: 20,
-  ports: 50,
+  networks: 100,
+  subnets: 100,
+  ports: 500,
   routers: 10,
   floating_ips: 10,
   security_groups: 10,
