@@ -124,12 +124,16 @@ function addressesAsked(ports: readonly Resource[], network: string): string[] {
     .map(formatAddress);
 }
 
-function subnetResource(network: PlannedNetwork, leadsOutside: boolean, reservedIps: string[]): Resource {
+function subnetResource(network: PlannedNetwork, leadsOutside: boolean, asked: readonly string[]): Resource {
   const { name, cidr, dnsServers } = network.spec;
+  const gatewayIp = gatewayOf(network, leadsOutside);
+  // A link may come to lead outside while it lives: the address of its gateway is kept free for that.
+  const kept = gatewayIp === '' ? gatewayOf(network, true) : '';
+  const reservedIps = kept === '' || asked.includes(kept) ? [...asked] : [kept, ...asked];
   const subnet = SubnetSpec.fromPartial({
     network: name,
     cidr,
-    gatewayIp: gatewayOf(network, leadsOutside),
+    gatewayIp,
     dnsServers,
     dhcp: true,
     reservedIps,
