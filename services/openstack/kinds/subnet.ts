@@ -41,7 +41,10 @@ export function subnetKind(place: SlicePlace): Kind {
     },
     async update(desired, { resource }, _refs, context) {
       const wanted = specOf(desired);
-      const pools = hasSameReserved(wanted, specOf(resource)) ? {} : poolsOf(wanted);
+      const actual = specOf(resource);
+      // Neutron refuses a gateway that a pool holds.
+      const hasSamePools = wanted.gatewayIp === actual.gatewayIp && hasSameReserved(wanted, actual);
+      const pools = hasSamePools ? {} : poolsOf(wanted);
       const changes = { ...settingsOf(wanted), ...pools };
       await subnets.change(resource.cloudId, changes, within(place, context));
     },
