@@ -122,8 +122,9 @@ export async function execute({
   }
 
   async function run(batch: readonly Task[]): Promise<void> {
+    // What could not be announced is not begun, and so cannot have failed: the run ends with what the journal says.
+    await journal.record(batch.map((task) => entry(task, 'begin', task.step.reason)));
     try {
-      await journal.record(batch.map((task) => entry(task, 'begin', task.step.reason)));
       for (const task of batch) {
         // That it does not exist yet is no news of a creation.
         const why = task.step.action === 'create' ? '' : task.step.reason;
