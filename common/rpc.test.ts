@@ -147,6 +147,7 @@ test('leaving a stream ends the work behind it', async () => {
     services: [
       service<DriverServiceServer>(DriverServiceService, {
         validate: none,
+        plan: none,
         observe: none,
         getCapacity: none,
         converge: endless,

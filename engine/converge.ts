@@ -42,19 +42,42 @@ export async function observe(environment: Environment): Promise<Resource[]> {
   return asObserved(await createWorld(environment).lookAtAll(), environment.kinds);
 }
 
+/** What `converge` would begin with now. Nothing is done. Throws as `converge` does. */
+export async function planOnly(desired: readonly Resource[], environment: Environment): Promise<Plan> {
+  checkWish(desired);
+  return planNext({ desired, found: await createWorld(environment).lookAtAll(), environment });
+}
+
+/** The same where nothing can be there yet: the cloud is not asked. */
+export function planAnew(desired: readonly Resource[], environment: Environment): Plan {
+  return planNext({ desired, found: [], environment });
+}
+
+type Sight = {
+  readonly desired: readonly Resource[];
+  readonly found: readonly Found[];
+  readonly environment: Pick<Environment, 'kinds' | 'limits'>;
+  /** How often each resource was replaced already. */
+  readonly replaced?: ReadonlyMap<Key, number>;
+};
+
+function planNext({ desired, found, environment: { kinds, limits }, replaced }: Sight): Plan {
+  const mayReplace = (key: Key): boolean => (replaced?.get(key) ?? 0) < limits.replacements;
+  return plan({ desired, found, kinds, mayReplace });
+}
+
 async function reach(
   desired: readonly Resource[],
   environment: Environment,
   progress: Progress,
 ): Promise<Resource[]> {
-  const { kinds, limits, log, scope } = environment;
+  const { kinds, log, scope } = environment;
   const world = createWorld(environment);
   const replaced = new Map<Key, number>();
   const patience = createPatience(environment);
   for (;;) {
     const found = await world.lookAtAll();
-    const mayReplace = (key: Key): boolean => (replaced.get(key) ?? 0) < limits.replacements;
-    const next = plan({ desired, found, kinds, mayReplace });
+    const next = planNext({ desired, found, environment, replaced });
     if (isEmpty(next, kinds)) {
       progress.finish();
       return asObserved(found, kinds);

@@ -12,6 +12,7 @@ import { pageHeaders } from './pages.ts';
 import { findRoute, type Route } from './routes.ts';
 import type { Message } from './schema.ts';
 import { CONTENT_TYPE, openStream, type StreamFormat, streamFormat } from './stream.ts';
+import { statusOfSuccess } from './transcode.ts';
 import { lastOf, progressFormat, readUpload } from './upload.ts';
 import type { CallContext, Upstreams } from './upstreams.ts';
 
@@ -75,12 +76,16 @@ export async function handle(
   }
   const response = await handling.upstreams.unary(method, message, context);
   reply.headers(pageHeaders(method, route.binding, response, request.raw.url ?? '/'));
-  return sendMessage(reply, route, response);
+  return sendMessage(reply, { route, status: statusOfSuccess(method, message) }, response);
 }
 
-function sendMessage(reply: FastifyReply, { method, transcoder }: Route, response: Message): FastifyReply {
+function sendMessage(
+  reply: FastifyReply,
+  { route: { transcoder }, status }: { readonly route: Route; readonly status: number },
+  response: Message,
+): FastifyReply {
   reply.header('cache-control', 'no-store');
-  reply.code(method.httpStatus).type('application/json; charset=utf-8');
+  reply.code(status).type('application/json; charset=utf-8');
   // The last newline keeps a terminal's prompt on a line of its own.
   return reply.send(`${JSON.stringify(transcoder.write(response))}\n`);
 }
@@ -146,7 +151,10 @@ async function receive(
   });
   const messages = untilOver(handling.upstreams.duplex(method, requests, context), over);
   const format = progressFormat(request.headers.accept);
-  if (format === undefined) return sendMessage(reply, target.route, await lastOf(messages));
+  if (format === undefined) {
+    const { route } = target;
+    return sendMessage(reply, { route, status: method.httpStatus }, await lastOf(messages));
+  }
   const write = writerOf(method.responseType);
   return sendStream(handling, { request, reply, messages, write, format, leaving });
 }

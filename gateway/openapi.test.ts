@@ -101,7 +101,7 @@ test('a field that the path gives is not asked for in the body', () => {
     'schema',
   );
   assert.deepEqual(Object.keys(update.properties as Json), ['role', 'is_active']);
-  assert.equal('requestBody' in at('paths', '/api/slices/{id}/deploy', 'post'), false);
+  assert.equal('requestBody' in at('paths', '/api/slices/{id}/stop', 'post'), false);
 });
 
 test('answers say what can be null and that every field is there, requests leave all out', () => {
@@ -110,7 +110,7 @@ test('answers say what can be null and that every field is there, requests leave
   const properties = slice.properties as Record<string, Json>;
   assert.deepEqual(properties.deployed_at?.type, ['string', 'null']);
   const statuses = properties.status?.enum as unknown[] | undefined;
-  assert.deepEqual(statuses?.slice(-2), ['error', null]);
+  assert.deepEqual(statuses?.slice(-2), ['abandoned', null]);
   const request = at('components', 'schemas', 'slice.CreateSliceRequest');
   assert.equal('required' in request, false);
   assert.equal(request.additionalProperties, false);

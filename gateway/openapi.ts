@@ -9,7 +9,7 @@ import { queryFields } from './query.ts';
 import type { Route } from './routes.ts';
 import type { Method, Schema } from './schema.ts';
 import { CONTENT_TYPE } from './stream.ts';
-import { responseField } from './transcode.ts';
+import { responseField, successStatuses } from './transcode.ts';
 import { FILE_TYPE, FORM_TYPE } from './upload.ts';
 
 export type OpenApiDocument = JsonSchema;
@@ -99,7 +99,12 @@ function operation(route: Route, schemas: Schemas, index: number): JsonSchema {
       ...headerParameters(route),
     ],
     ...(transcoder.hasBody && requestBody ? { requestBody } : {}),
-    responses: { [String(method.httpStatus)]: success(route, schemas), ...errors(method, binding.template) },
+    responses: {
+      ...Object.fromEntries(
+        successStatuses(method).map((status) => [String(status), success(route, schemas)] as const),
+      ),
+      ...errors(method, binding.template),
+    },
     security: method.access === 'ACCESS_PUBLIC' ? [] : [{ bearer: [] }],
   };
 }

@@ -52,6 +52,10 @@ export function readQuery(
       reading.problems.push({ field: name, message: 'is not for the query: the path or the body gives it' });
       continue;
     }
+    if (Object.hasOwn(message, canonical)) {
+      reading.problems.push({ field: name, message: 'is given by the body as well; say it once' });
+      continue;
+    }
     const values = query.getAll(name);
     if (!field.repeated && values.length > 1) {
       reading.problems.push({ field: name, message: `is given ${values.length} times, but takes one value` });

@@ -4,6 +4,7 @@ import { Failure } from '#common/errors.ts';
 import { routesOf } from './routes.ts';
 import type { Message, Method } from './schema.ts';
 import { testSchema } from './testing/world.ts';
+import { statusOfSuccess, successStatuses } from './transcode.ts';
 
 const routes = routesOf(testSchema);
 
@@ -318,4 +319,27 @@ test('a path value is checked like any other', () => {
       number: 'expected a whole number, got a string',
     },
   );
+});
+
+test('a query may say that a request is only to be checked, though the whole message is its body', () => {
+  const CREATE = '/pucp.slice.v1.SliceService/CreateSlice';
+  assert.deepEqual(read(CREATE, { query: 'validate_only=true', body: { name: 'lab' } }), {
+    name: 'lab',
+    validate_only: true,
+  });
+  const both = { query: 'validate_only=true', body: { validate_only: true } };
+  assert.deepEqual(mistakesOf(CREATE, both), {
+    validate_only: 'is given by the body as well; say it once',
+  });
+  assert.deepEqual(mistakesOf(CREATE, { query: 'name=lab&validate=true' }), {
+    name: 'is not for the query: the path or the body gives it',
+    validate: 'unknown query parameter',
+  });
+});
+
+test('what is only checked is no 201', () => {
+  const create = methodOf('/pucp.slice.v1.SliceService/CreateSlice');
+  assert.deepEqual(successStatuses(create), [201, 200]);
+  assert.equal(statusOfSuccess(create, { validate_only: true }), 200);
+  assert.equal(statusOfSuccess(create, {}), 201);
 });

@@ -34,6 +34,8 @@ const MAX_VIOLATIONS = 50;
  * so the body's own fields are put here unless it says it itself (AIP-134).
  */
 const MASK = 'update_mask';
+/** A field of this name asks for a check alone (AIP-163): where a success would be a 201, the answer is then a 200. */
+const CHECK_ALONE = 'validate_only';
 
 /** Throws, naming the rpc, if the binding names fields that the messages do not have. */
 export function createTranscoder(method: Method, binding: Binding, template: PathTemplate): Transcoder {
@@ -56,7 +58,9 @@ export function createTranscoder(method: Method, binding: Binding, template: Pat
   const hasMask = binding.httpMethod === 'PATCH' && requestType.fields[MASK]?.repeated === true;
   const taken = new Set(variables.map(({ canonical }) => canonical));
   if (bodyField) taken.add(bodyField.name);
-  if (binding.body === '*') for (const field of requestType.fieldsArray) taken.add(field.name);
+  if (binding.body === '*') {
+    for (const field of requestType.fieldsArray) if (!isForQuery(field)) taken.add(field.name);
+  }
 
   return {
     read({ params, query, body }) {
@@ -86,6 +90,16 @@ export function createTranscoder(method: Method, binding: Binding, template: Pat
   };
 }
 
+/** The HTTP statuses that a success may have, the usual one first. */
+export function successStatuses({ httpStatus, requestType }: Method): readonly number[] {
+  return requestType.fields[CHECK_ALONE] && httpStatus !== 200 ? [httpStatus, 200] : [httpStatus];
+}
+
+/** The HTTP status of a request's success. */
+export function statusOfSuccess(method: Method, request: Message): number {
+  return request[CHECK_ALONE] === true ? 200 : method.httpStatus;
+}
+
 /** The field that is the whole body of the response, if the binding names one. */
 export function responseField(method: Method, binding: Binding): protobuf.Field | undefined {
   if (binding.responseBody === '') return undefined;
@@ -105,6 +119,11 @@ function responseWriter(method: Method, binding: Binding): Write {
     const present = (value as Message)[name];
     return present === undefined || present === null ? (absent() ?? null) : write(present);
   };
+}
+
+/** Whether a query may give the field though the whole message is the body. */
+function isForQuery(field: protobuf.Field): boolean {
+  return field.options?.['(pucp.api.v1.in_query)'] === true;
 }
 
 function valueAt(message: Message, fields: readonly protobuf.Field[]): unknown {

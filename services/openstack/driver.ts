@@ -18,15 +18,18 @@ import { capacityOf } from './capacity.ts';
 import { createChannel } from './channel.ts';
 import type { Claim, Fences } from './fences.ts';
 import type { OfferDeps } from './offers.ts';
+import { planWish } from './planning.ts';
+import type { QuotaRoomDeps } from './quota-room.ts';
 import type { SliceWorker } from './slice-work.ts';
 import type { Place, Tenancy } from './tenancy.ts';
 import { asFieldViolations, validate, type Wish } from './validation.ts';
 
-export type DriverDeps = OfferDeps & {
-  readonly tenancy: Pick<Tenancy, 'place' | 'findPlace' | 'clientsFor' | 'ownerFilter'>;
-  readonly worker: SliceWorker;
-  readonly fences: Fences;
-};
+export type DriverDeps = OfferDeps &
+  QuotaRoomDeps & {
+    readonly tenancy: Pick<Tenancy, 'place' | 'findPlace' | 'clientsFor' | 'ownerFilter'>;
+    readonly worker: SliceWorker;
+    readonly fences: Fences;
+  };
 
 export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
   const { tenancy, worker, fences } = deps;
@@ -71,6 +74,15 @@ export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
       const owner = scopeOf({ scope }, caller);
       const place = await tenancy.findPlace(owner, context);
       return await validate(deps, { scope: owner, projectId: place?.projectId, desired }, context);
+    },
+
+    async plan({ scope, desired, isNew }, caller) {
+      const { signal, requestId } = caller;
+      return await planWish(
+        deps,
+        { scope: scopeOf({ scope }, caller), desired, isNew },
+        { signal, requestId },
+      );
     },
 
     async *converge(request, context) {

@@ -168,7 +168,10 @@ export async function startOpenstack(
           ComputeServiceService,
           computeHandlers({ cloud, tenancy, catalog, config }),
         ),
-        service<DriverServiceServer>(DriverServiceService, createDriver({ ...offers, worker, fences })),
+        service<DriverServiceServer>(
+          DriverServiceService,
+          createDriver({ ...offers, cloud, worker, fences }),
+        ),
       ],
       identity,
       log,

@@ -6,10 +6,11 @@ import { Failure, type FieldViolation, invalid } from '#common/errors.ts';
 import { layoutOf } from '#engine/spec/attach.ts';
 import { checkSpec, type SpecLimits } from '#engine/spec/check.ts';
 import { compileSpec, portNames } from '#engine/spec/compile.ts';
-import { ValidateResponse, type Violation } from '#proto/pucp/driver/v1/driver_service.ts';
+import { PlanResponse, type Violation } from '#proto/pucp/driver/v1/driver_service.ts';
 import { Power, Resource } from '#proto/pucp/driver/v1/resource.ts';
-import { Infrastructure, ResourceTotals, type SliceSpec } from '#proto/pucp/slice/v1/slice.ts';
+import { Infrastructure, type ResourceTotals, type SliceSpec } from '#proto/pucp/slice/v1/slice.ts';
 import type { Drivers } from './drivers.ts';
+import type { SliceRow } from './rows.ts';
 import type { Usage } from './store.ts';
 
 /** The most that one user may have in all. */
@@ -28,37 +29,50 @@ export type Applicant = {
 };
 
 /**
- * What a slice takes. Throws INVALID_ARGUMENT with every mistake, FAILED_PRECONDITION if no driver serves it, or
- * UNAVAILABLE if the cloud cannot be asked.
+ * What would be done for a slice, and what it takes. Throws INVALID_ARGUMENT with every mistake, FAILED_PRECONDITION if no
+ * driver serves it, or UNAVAILABLE if the cloud cannot be asked.
  */
 export async function examine(
   spec: SliceSpec,
   applicant: Applicant,
   { drivers, limits }: { drivers: Drivers; limits: SpecLimits },
-): Promise<ResourceTotals> {
+): Promise<PlanResponse> {
   const own = [...checkSpec(spec, limits), ...checkPrivileges(spec, applicant.caller)];
   const isDeployable = own.length === 0;
   if (!isDeployable && !canAskDriver(spec, drivers, limits)) throw invalid(own);
-  const { caller, requestId, signal } = applicant;
-  const scope = {
-    sliceId: applicant.sliceId,
-    sliceName: spec.name,
-    userId: caller.userId,
-    username: caller.username,
-  };
-  const desired = isDeployable ? compileSpec(spec, { power: Power.ON }) : bareServers(spec);
+  const { sliceId, caller, requestId, signal } = applicant;
+  const scope = { sliceId, sliceName: spec.name, userId: caller.userId, username: caller.username };
+  const driver = drivers.of(spec.infrastructure);
+  const options = { token: await drivers.token(caller), requestId, signal };
+  const answer = isDeployable
+    ? await driver.plan({ scope, desired: desiredOf(spec), isNew: true }, options)
+    : // What is known to be wrong is worth saying even if the cloud cannot add to it.
+      await driver
+        .validate({ scope, desired: bareServers(spec) }, options)
+        .then(PlanResponse.fromPartial, () => PlanResponse.create());
+  refuse(spec, { own, theirs: answer.violations, isNamed: isDeployable });
+  return answer;
+}
+
+/**
+ * The same for a slice as it is stored, whose servers are to run. What was allowed when it was stored is not judged again,
+ * but the cloud may not offer any more what it asks for: then it throws INVALID_ARGUMENT.
+ */
+export async function examineStored(
+  row: SliceRow,
+  { caller, requestId, signal }: Pick<Applicant, 'caller' | 'requestId' | 'signal'>,
+  drivers: Drivers,
+): Promise<PlanResponse> {
+  const { spec } = row;
+  const scope = { sliceId: row.id, sliceName: row.name, userId: row.user_id, username: row.username };
   const answer = await drivers
     .of(spec.infrastructure)
-    .validate({ scope, desired }, { token: await drivers.token(caller), requestId, signal })
-    .catch((error: unknown) => {
-      // What is known to be wrong is worth saying even if the cloud cannot add to it.
-      if (isDeployable) throw error;
-      return ValidateResponse.create();
-    });
-  const theirs = answer.violations.map((violation) => toField(spec, violation, isDeployable));
-  const all = [...own, ...theirs];
-  if (all.length > 0) throw invalid(all);
-  return answer.totals ?? ResourceTotals.create();
+    .plan(
+      { scope, desired: desiredOf(spec), isNew: row.generation === 0 },
+      { token: await drivers.token(caller), requestId, signal },
+    );
+  refuse(spec, { own: [], theirs: answer.violations, isNamed: true });
+  return answer;
 }
 
 /** Throws RESOURCE_EXHAUSTED with every number that does not fit. */
@@ -105,6 +119,19 @@ function canAskDriver(spec: SliceSpec, drivers: Drivers, limits: SpecLimits): bo
   } catch {
     return false;
   }
+}
+
+function desiredOf(spec: SliceSpec): Resource[] {
+  return compileSpec(spec, { power: Power.ON });
+}
+
+function refuse(
+  spec: SliceSpec,
+  mistakes: { own: readonly FieldViolation[]; theirs: readonly Violation[]; isNamed: boolean },
+): void {
+  const theirs = mistakes.theirs.map((violation) => toField(spec, violation, mistakes.isNamed));
+  const all = [...mistakes.own, ...theirs];
+  if (all.length > 0) throw invalid(all);
 }
 
 // A spec with mistakes has no meaning as a whole, but its images, flavors and zones can be judged one by one. The names

@@ -6,19 +6,20 @@ import { Failure, invalid, notFound } from '#common/errors.ts';
 import type { Context, Handlers } from '#common/rpc-server.ts';
 import type { SpecLimits } from '#engine/spec/check.ts';
 import { expandTopology, topologyTypes } from '#engine/spec/topologies/expand.ts';
-import { SliceSpec, SliceState } from '#proto/pucp/slice/v1/slice.ts';
+import { ResourceTotals, SliceSpec, SliceState } from '#proto/pucp/slice/v1/slice.ts';
 import type { SliceChange, SliceServiceServer } from '#proto/pucp/slice/v1/slice_service.ts';
 import { abandonSlice } from './abandon.ts';
-import { admit, examine, type UserLimits } from './admission.ts';
+import { admit, examine, examineStored, type UserLimits } from './admission.ts';
 import { listAuditEntries } from './audit.ts';
 import type { AuditStore } from './audit-store.ts';
 import type { Drivers } from './drivers.ts';
 import { deploy, remove, restart, start, stop } from './intents.ts';
 import type { Notifications } from './notifications.ts';
 import { pageOf } from './page.ts';
+import { checkedView, planView } from './plan.ts';
 import { collectResources } from './resources.ts';
 import type { SliceRow } from './rows.ts';
-import type { Intent, Store } from './store.ts';
+import type { Intent, Store, Usage } from './store.ts';
 import { withTopology } from './topology.ts';
 import { changeView, nodeViews, sliceView, statusView } from './view.ts';
 import { watchEvents } from './watch.ts';
@@ -82,7 +83,7 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
     },
 
     async createSlice(
-      { deploy: isDeployed = true, topology, ...fields },
+      { deploy: isDeployed = true, validateOnly: isOnlyChecked, topology, ...fields },
       { caller, requestId, signal, log },
     ) {
       const expansion = expandTopology(SliceSpec.fromPartial(fields), topology);
@@ -90,12 +91,18 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
       const sliceId = newId();
       const limits = { drivers, limits: specLimits };
       const examining = examine(spec, { sliceId, caller, requestId, signal }, limits);
-      const totals = await withTopology(expansion, examining);
+      const plan = await withTopology(expansion, examining);
+      const totals = plan.totals ?? ResourceTotals.create();
       const message = isDeployed ? 'Slice created; deployment has started' : 'Slice created as a draft';
       const { userId, username, role } = caller;
       const goal = isDeployed ? 'running' : 'none';
       const slice = { id: sliceId, userId, username, role, spec, totals, goal, requestId, message } as const;
-      const row = await store.create(slice, (usage) => admit(totals, usage, userLimits));
+      const admitUser = (usage: Usage) => admit(totals, usage, userLimits);
+      if (isOnlyChecked) {
+        admitUser(await store.usage(userId));
+        return checkedView(spec, plan);
+      }
+      const row = await store.create(slice, admitUser);
       log.info({ slice_id: row.id, goal }, 'slice created');
       return changeView(row, message);
     },
@@ -110,6 +117,13 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
       if (row.status === SliceState.ABANDONED) throw notFound('slice', id);
       if (row.deleted_at !== null) return changeView(row, 'Slice deleted successfully');
       return change(id, context, { decide: remove, nothing: 'The slice is being deleted already' });
+    },
+
+    async planSlice({ id }, context) {
+      const row = await findLive(id, context.caller);
+      // What cannot be deployed has no plan.
+      deploy(row);
+      return planView(await examineStored(row, context, drivers));
     },
 
     async deploySlice({ id }, context) {

@@ -53,6 +53,9 @@ export function createStore(knex: Knex, { queue, now }: { queue: Queue; now: () 
       await knex.raw('select 1');
     },
 
+    /** What a user has in all at this moment. */
+    usage: (userId: string): Promise<Usage> => usageOf(knex, userId),
+
     /** Stores a slice. `admit` throws if the user would have too much; the user's other creations wait meanwhile. */
     create: (slice: NewSlice, admit: (usage: Usage) => void): Promise<SliceRow> =>
       knex.transaction(async (tx) => {

@@ -80,6 +80,7 @@ export function changeView(row: SliceRow, message: string): SliceChange {
     infrastructure: row.spec.infrastructure,
     resources: totalsOf(row),
     openstackProjectId: row.spec.infrastructure === Infrastructure.LINUX ? '' : row.project_id,
+    plan: undefined,
   };
 }
 

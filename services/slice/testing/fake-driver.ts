@@ -14,10 +14,13 @@ import {
   type DriverServiceServer,
   DriverServiceService,
   Outcome,
+  PlanResponse,
   type Violation,
 } from '#proto/pucp/driver/v1/driver_service.ts';
 import { Power, Resource, ResourceState } from '#proto/pucp/driver/v1/resource.ts';
 import { Infrastructure } from '#proto/pucp/slice/v1/slice.ts';
+
+import { fakePlan } from './fake-plan.ts';
 
 export type FakeDriver = Awaited<ReturnType<typeof startFakeDriver>>;
 
@@ -40,6 +43,8 @@ export async function startFakeDriver({ identity, port = 0 }: { identity: Identi
   const running = new Map<string, AbortController>();
   const calls: (ConvergeRequest & { actor: string | undefined; userId: string; requestId: string })[] = [];
   const faults: Fault[] = [];
+  /** The project's quotas; unlimited where there is none. */
+  const limits = new Map<string, number>();
   let gate: Promise<void> | undefined;
   let open: (() => void) | undefined;
   let overlaps = 0;
@@ -88,22 +93,14 @@ export async function startFakeDriver({ identity, port = 0 }: { identity: Identi
     health: async () => ({ ready: true }),
     services: [
       service<DriverServiceServer>(DriverServiceService, {
-        async validate({ desired }) {
-          const violations: Violation[] = [];
-          const totals = { totalVcpus: 0, totalRam: 0, totalDisk: 0 };
-          for (const { name, kind } of desired) {
-            if (kind?.$case !== 'server' || !kind.value.spec) continue;
-            const { image, flavor } = kind.value.spec;
-            const wrong = (field: string, message: string) =>
-              violations.push({ resourceKind: 'server', resourceName: name, field, message });
-            if (image !== '' && !IMAGES.includes(image)) wrong('image', `there is no image "${image}"`);
-            const size = FLAVORS[flavor];
-            if (flavor !== '' && !size) wrong('flavor', `there is no flavor "${flavor}"`);
-            totals.totalVcpus += size?.vcpus ?? 0;
-            totals.totalRam += size?.ram ?? 0;
-            totals.totalDisk += size?.disk ?? 0;
-          }
-          return { violations, totals };
+        validate: async ({ desired }) => judge(desired),
+        async plan({ scope, desired }) {
+          const judged = judge(desired);
+          if (judged.violations.length > 0) return PlanResponse.fromPartial(judged);
+          const held = [...(world.get(scope?.sliceId ?? '')?.values() ?? [])];
+          const all = [...world.values()].flatMap((one) => [...one.values()]);
+          const planned = fakePlan({ desired, held, all, limits, flavors: FLAVORS });
+          return { ...judged, ...planned, projectId: 'project-1' };
         },
         async *converge(request, { signal, caller, requestId }) {
           const id = request.scope?.sliceId ?? '';
@@ -169,6 +166,8 @@ export async function startFakeDriver({ identity, port = 0 }: { identity: Identi
       const server = world.get(id)?.get(`server ${name}`)?.kind;
       return server?.$case === 'server' ? server.value.spec?.power : undefined;
     },
+    /** The project that all slices lie in may have so much. */
+    limit: (name: string, most: number) => limits.set(name, most),
     isBusy: (id: string) => running.has(id),
     /** The next converges end so, one each. */
     failNext: (...next: Fault[]) => faults.push(...next),
@@ -184,6 +183,25 @@ export async function startFakeDriver({ identity, port = 0 }: { identity: Identi
     },
     close: server.close,
   };
+}
+
+/** What is wrong with a wish, and what it takes. */
+function judge(desired: readonly Resource[]) {
+  const violations: Violation[] = [];
+  const totals = { totalVcpus: 0, totalRam: 0, totalDisk: 0 };
+  for (const { name, kind } of desired) {
+    if (kind?.$case !== 'server' || !kind.value.spec) continue;
+    const { image, flavor } = kind.value.spec;
+    const wrong = (field: string, message: string) =>
+      violations.push({ resourceKind: 'server', resourceName: name, field, message });
+    if (image !== '' && !IMAGES.includes(image)) wrong('image', `there is no image "${image}"`);
+    const size = FLAVORS[flavor];
+    if (flavor !== '' && !size) wrong('flavor', `there is no flavor "${flavor}"`);
+    totals.totalVcpus += size?.vcpus ?? 0;
+    totals.totalRam += size?.ram ?? 0;
+    totals.totalDisk += size?.disk ?? 0;
+  }
+  return { violations, totals };
 }
 
 function told(resource: Resource, percent: number): ConvergeEvent {

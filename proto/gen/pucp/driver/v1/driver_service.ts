@@ -21,6 +21,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { FlavorSize, Host, Zone } from "../../slice/v1/capacity.ts";
+import { PlannedStep, QuotaUse } from "../../slice/v1/plan.ts";
 import { ResourceTotals } from "../../slice/v1/slice.ts";
 import { Resource } from "./resource.ts";
 
@@ -198,6 +199,39 @@ export interface ValidateResponse {
   violations: Violation[];
   /** What it takes in all. */
   totals: ResourceTotals | undefined;
+}
+
+/** What is to be planned. */
+export interface PlanRequest {
+  /** Whose. */
+  scope:
+    | Scope
+    | undefined;
+  /** What is wished; nothing plans the removal of all. */
+  desired: Resource[];
+  /** Whether nothing of the slice can be there yet: the cloud is then not asked what is. */
+  isNew: boolean;
+}
+
+/** A plan, or all that is wrong with the wish. */
+export interface PlanResponse {
+  /** All mistakes; empty if there is none. */
+  violations: Violation[];
+  /** What the wish takes in all. */
+  totals:
+    | ResourceTotals
+    | undefined;
+  /** What Converge would do. */
+  steps: PlannedStep[];
+  /**
+   * What of the project's quotas that takes; empty where the credentials may not read them. Without a project they are
+   * those of the one that would be made.
+   */
+  quotas: QuotaUse[];
+  /** Changes with what is to be done and with what is wished. */
+  digest: string;
+  /** The cloud's project; empty if there is none yet. */
+  projectId: string;
 }
 
 /** What to make of a slice. */
@@ -706,6 +740,268 @@ export const ValidateResponse: MessageFns<ValidateResponse> = {
     message.totals = (object.totals !== undefined && object.totals !== null)
       ? ResourceTotals.fromPartial(object.totals)
       : undefined;
+    return message;
+  },
+};
+
+function createBasePlanRequest(): PlanRequest {
+  return { scope: undefined, desired: [], isNew: false };
+}
+
+export const PlanRequest: MessageFns<PlanRequest> = {
+  encode(message: PlanRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.scope !== undefined) {
+      Scope.encode(message.scope, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.desired) {
+      Resource.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.isNew !== false) {
+      writer.uint32(24).bool(message.isNew);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlanRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlanRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.scope = Scope.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.desired.push(Resource.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.isNew = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PlanRequest {
+    return {
+      scope: isSet(object.scope) ? Scope.fromJSON(object.scope) : undefined,
+      desired: globalThis.Array.isArray(object?.desired) ? object.desired.map((e: any) => Resource.fromJSON(e)) : [],
+      isNew: isSet(object.isNew)
+        ? globalThis.Boolean(object.isNew)
+        : isSet(object.is_new)
+        ? globalThis.Boolean(object.is_new)
+        : false,
+    };
+  },
+
+  toJSON(message: PlanRequest): unknown {
+    const obj: any = {};
+    if (message.scope !== undefined) {
+      obj.scope = Scope.toJSON(message.scope);
+    }
+    if (message.desired?.length) {
+      obj.desired = message.desired.map((e) => Resource.toJSON(e));
+    }
+    if (message.isNew !== false) {
+      obj.isNew = message.isNew;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PlanRequest>): PlanRequest {
+    return PlanRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PlanRequest>): PlanRequest {
+    const message = createBasePlanRequest();
+    message.scope = (object.scope !== undefined && object.scope !== null) ? Scope.fromPartial(object.scope) : undefined;
+    message.desired = object.desired?.map((e) => Resource.fromPartial(e)) || [];
+    message.isNew = object.isNew ?? false;
+    return message;
+  },
+};
+
+function createBasePlanResponse(): PlanResponse {
+  return { violations: [], totals: undefined, steps: [], quotas: [], digest: "", projectId: "" };
+}
+
+export const PlanResponse: MessageFns<PlanResponse> = {
+  encode(message: PlanResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.violations) {
+      Violation.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.totals !== undefined) {
+      ResourceTotals.encode(message.totals, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.steps) {
+      PlannedStep.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.quotas) {
+      QuotaUse.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.digest !== "") {
+      writer.uint32(42).string(message.digest);
+    }
+    if (message.projectId !== "") {
+      writer.uint32(50).string(message.projectId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlanResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlanResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.violations.push(Violation.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.totals = ResourceTotals.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.steps.push(PlannedStep.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.quotas.push(QuotaUse.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.digest = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.projectId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PlanResponse {
+    return {
+      violations: globalThis.Array.isArray(object?.violations)
+        ? object.violations.map((e: any) => Violation.fromJSON(e))
+        : [],
+      totals: isSet(object.totals) ? ResourceTotals.fromJSON(object.totals) : undefined,
+      steps: globalThis.Array.isArray(object?.steps) ? object.steps.map((e: any) => PlannedStep.fromJSON(e)) : [],
+      quotas: globalThis.Array.isArray(object?.quotas) ? object.quotas.map((e: any) => QuotaUse.fromJSON(e)) : [],
+      digest: isSet(object.digest) ? globalThis.String(object.digest) : "",
+      projectId: isSet(object.projectId)
+        ? globalThis.String(object.projectId)
+        : isSet(object.project_id)
+        ? globalThis.String(object.project_id)
+        : "",
+    };
+  },
+
+  toJSON(message: PlanResponse): unknown {
+    const obj: any = {};
+    if (message.violations?.length) {
+      obj.violations = message.violations.map((e) => Violation.toJSON(e));
+    }
+    if (message.totals !== undefined) {
+      obj.totals = ResourceTotals.toJSON(message.totals);
+    }
+    if (message.steps?.length) {
+      obj.steps = message.steps.map((e) => PlannedStep.toJSON(e));
+    }
+    if (message.quotas?.length) {
+      obj.quotas = message.quotas.map((e) => QuotaUse.toJSON(e));
+    }
+    if (message.digest !== "") {
+      obj.digest = message.digest;
+    }
+    if (message.projectId !== "") {
+      obj.projectId = message.projectId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PlanResponse>): PlanResponse {
+    return PlanResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PlanResponse>): PlanResponse {
+    const message = createBasePlanResponse();
+    message.violations = object.violations?.map((e) => Violation.fromPartial(e)) || [];
+    message.totals = (object.totals !== undefined && object.totals !== null)
+      ? ResourceTotals.fromPartial(object.totals)
+      : undefined;
+    message.steps = object.steps?.map((e) => PlannedStep.fromPartial(e)) || [];
+    message.quotas = object.quotas?.map((e) => QuotaUse.fromPartial(e)) || [];
+    message.digest = object.digest ?? "";
+    message.projectId = object.projectId ?? "";
     return message;
   },
 };
@@ -1569,6 +1865,19 @@ export const DriverServiceService = {
     responseDeserialize: (value: Buffer): ValidateResponse => ValidateResponse.decode(value),
   },
   /**
+   * Tells what Converge would do for a wish and what that takes of the project's quotas. Nothing is touched, and nothing is
+   * made, not even a project. Mistakes come back in `violations`, as from Validate; then there are no steps.
+   */
+  plan: {
+    path: "/pucp.driver.v1.DriverService/Plan" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PlanRequest): Buffer => Buffer.from(PlanRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PlanRequest => PlanRequest.decode(value),
+    responseSerialize: (value: PlanResponse): Buffer => Buffer.from(PlanResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PlanResponse => PlanResponse.decode(value),
+  },
+  /**
    * Makes the cloud equal to `desired` (nothing = remove everything) and streams what happens; the last event is the
    * result. Calling it again after a crash, or with an equal world, is safe. Ending the call ends the work after the
    * step that is under way. Errors: ABORTED if a call with a greater fence has come for the same slice; UNAVAILABLE if
@@ -1612,6 +1921,11 @@ export interface DriverServiceServer extends UntypedServiceImplementation {
    */
   validate: handleUnaryCall<ValidateRequest, ValidateResponse>;
   /**
+   * Tells what Converge would do for a wish and what that takes of the project's quotas. Nothing is touched, and nothing is
+   * made, not even a project. Mistakes come back in `violations`, as from Validate; then there are no steps.
+   */
+  plan: handleUnaryCall<PlanRequest, PlanResponse>;
+  /**
    * Makes the cloud equal to `desired` (nothing = remove everything) and streams what happens; the last event is the
    * result. Calling it again after a crash, or with an equal world, is safe. Ending the call ends the work after the
    * step that is under way. Errors: ABORTED if a call with a greater fence has come for the same slice; UNAVAILABLE if
@@ -1643,6 +1957,22 @@ export interface DriverServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ValidateResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Tells what Converge would do for a wish and what that takes of the project's quotas. Nothing is touched, and nothing is
+   * made, not even a project. Mistakes come back in `violations`, as from Validate; then there are no steps.
+   */
+  plan(request: PlanRequest, callback: (error: ServiceError | null, response: PlanResponse) => void): ClientUnaryCall;
+  plan(
+    request: PlanRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: PlanResponse) => void,
+  ): ClientUnaryCall;
+  plan(
+    request: PlanRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: PlanResponse) => void,
   ): ClientUnaryCall;
   /**
    * Makes the cloud equal to `desired` (nothing = remove everything) and streams what happens; the last event is the

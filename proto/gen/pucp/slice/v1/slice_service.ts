@@ -23,6 +23,7 @@ import {
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { AuditEntry } from "./audit.ts";
 import { Resources } from "./capacity.ts";
+import { SlicePlan } from "./plan.ts";
 import {
   ConnectionSpec,
   Infrastructure,
@@ -171,7 +172,11 @@ export interface CreateSliceRequest {
   /** See SliceSpec. */
   securityGroups: SecurityGroupSpec[];
   /** A shape of equal nodes beside those named here; see Topology. */
-  topology: Topology | undefined;
+  topology:
+    | Topology
+    | undefined;
+  /** Whether only to check it and to answer with the plan, without storing anything. The query may say it as well. */
+  validateOnly: boolean;
 }
 
 /** What became of a request to change a slice. The work goes on after the answer. */
@@ -194,6 +199,8 @@ export interface SliceChange {
     | undefined;
   /** The OpenStack project it lives in, empty before its first deployment. */
   openstackProjectId: string;
+  /** What would be done, if that alone was asked for; then there is neither an id nor a state. */
+  plan: SlicePlan | undefined;
 }
 
 /** Names a slice. */
@@ -210,6 +217,14 @@ export interface DeleteSliceRequest {
 
 /** Names a slice. */
 export interface DeploySliceRequest {
+  /** The slice's id. */
+  id: string;
+  /** The digest of the plan that is to be run; any if not set. */
+  planDigest?: string | undefined;
+}
+
+/** Names a slice. */
+export interface PlanSliceRequest {
   /** The slice's id. */
   id: string;
 }
@@ -558,6 +573,7 @@ function createBaseCreateSliceRequest(): CreateSliceRequest {
     deploy: undefined,
     securityGroups: [],
     topology: undefined,
+    validateOnly: false,
   };
 }
 
@@ -598,6 +614,9 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
     }
     if (message.topology !== undefined) {
       Topology.encode(message.topology, writer.uint32(170).fork()).join();
+    }
+    if (message.validateOnly !== false) {
+      writer.uint32(160).bool(message.validateOnly);
     }
     return writer;
   },
@@ -711,6 +730,14 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
             message.topology = Topology.decode(reader, reader.uint32());
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -761,6 +788,11 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
         ? object.security_groups.map((e: any) => SecurityGroupSpec.fromJSON(e))
         : [],
       topology: isSet(object.topology) ? Topology.fromJSON(object.topology) : undefined,
+      validateOnly: isSet(object.validateOnly)
+        ? globalThis.Boolean(object.validateOnly)
+        : isSet(object.validate_only)
+        ? globalThis.Boolean(object.validate_only)
+        : false,
     };
   },
 
@@ -802,6 +834,9 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
     if (message.topology !== undefined) {
       obj.topology = Topology.toJSON(message.topology);
     }
+    if (message.validateOnly !== false) {
+      obj.validateOnly = message.validateOnly;
+    }
     return obj;
   },
 
@@ -824,6 +859,7 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
     message.topology = (object.topology !== undefined && object.topology !== null)
       ? Topology.fromPartial(object.topology)
       : undefined;
+    message.validateOnly = object.validateOnly ?? false;
     return message;
   },
 };
@@ -838,6 +874,7 @@ function createBaseSliceChange(): SliceChange {
     infrastructure: Infrastructure.UNSPECIFIED,
     resources: undefined,
     openstackProjectId: "",
+    plan: undefined,
   };
 }
 
@@ -866,6 +903,9 @@ export const SliceChange: MessageFns<SliceChange> = {
     }
     if (message.openstackProjectId !== "") {
       writer.uint32(66).string(message.openstackProjectId);
+    }
+    if (message.plan !== undefined) {
+      SlicePlan.encode(message.plan, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -947,6 +987,14 @@ export const SliceChange: MessageFns<SliceChange> = {
             message.openstackProjectId = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.plan = SlicePlan.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -979,6 +1027,7 @@ export const SliceChange: MessageFns<SliceChange> = {
         : isSet(object.openstack_project_id)
         ? globalThis.String(object.openstack_project_id)
         : "",
+      plan: isSet(object.plan) ? SlicePlan.fromJSON(object.plan) : undefined,
     };
   },
 
@@ -1008,6 +1057,9 @@ export const SliceChange: MessageFns<SliceChange> = {
     if (message.openstackProjectId !== "") {
       obj.openstackProjectId = message.openstackProjectId;
     }
+    if (message.plan !== undefined) {
+      obj.plan = SlicePlan.toJSON(message.plan);
+    }
     return obj;
   },
 
@@ -1026,6 +1078,7 @@ export const SliceChange: MessageFns<SliceChange> = {
       ? ResourceTotals.fromPartial(object.resources)
       : undefined;
     message.openstackProjectId = object.openstackProjectId ?? "";
+    message.plan = (object.plan !== undefined && object.plan !== null) ? SlicePlan.fromPartial(object.plan) : undefined;
     return message;
   },
 };
@@ -1165,13 +1218,16 @@ export const DeleteSliceRequest: MessageFns<DeleteSliceRequest> = {
 };
 
 function createBaseDeploySliceRequest(): DeploySliceRequest {
-  return { id: "" };
+  return { id: "", planDigest: undefined };
 }
 
 export const DeploySliceRequest: MessageFns<DeploySliceRequest> = {
   encode(message: DeploySliceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.id !== "") {
       writer.uint32(10).string(message.id);
+    }
+    if (message.planDigest !== undefined) {
+      writer.uint32(162).string(message.planDigest);
     }
     return writer;
   },
@@ -1197,6 +1253,14 @@ export const DeploySliceRequest: MessageFns<DeploySliceRequest> = {
             message.id = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.planDigest = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1210,13 +1274,23 @@ export const DeploySliceRequest: MessageFns<DeploySliceRequest> = {
   },
 
   fromJSON(object: any): DeploySliceRequest {
-    return { id: isSet(object.id) ? globalThis.String(object.id) : "" };
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      planDigest: isSet(object.planDigest)
+        ? globalThis.String(object.planDigest)
+        : isSet(object.plan_digest)
+        ? globalThis.String(object.plan_digest)
+        : undefined,
+    };
   },
 
   toJSON(message: DeploySliceRequest): unknown {
     const obj: any = {};
     if (message.id !== "") {
       obj.id = message.id;
+    }
+    if (message.planDigest !== undefined) {
+      obj.planDigest = message.planDigest;
     }
     return obj;
   },
@@ -1226,6 +1300,74 @@ export const DeploySliceRequest: MessageFns<DeploySliceRequest> = {
   },
   fromPartial(object: DeepPartial<DeploySliceRequest>): DeploySliceRequest {
     const message = createBaseDeploySliceRequest();
+    message.id = object.id ?? "";
+    message.planDigest = object.planDigest ?? undefined;
+    return message;
+  },
+};
+
+function createBasePlanSliceRequest(): PlanSliceRequest {
+  return { id: "" };
+}
+
+export const PlanSliceRequest: MessageFns<PlanSliceRequest> = {
+  encode(message: PlanSliceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlanSliceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlanSliceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PlanSliceRequest {
+    return { id: isSet(object.id) ? globalThis.String(object.id) : "" };
+  },
+
+  toJSON(message: PlanSliceRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PlanSliceRequest>): PlanSliceRequest {
+    return PlanSliceRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PlanSliceRequest>): PlanSliceRequest {
+    const message = createBasePlanSliceRequest();
     message.id = object.id ?? "";
     return message;
   },
@@ -2688,6 +2830,20 @@ export const SliceServiceService = {
     responseSerialize: (value: SliceChange): Buffer => Buffer.from(SliceChange.encode(value).finish()),
     responseDeserialize: (value: Buffer): SliceChange => SliceChange.decode(value),
   },
+  /**
+   * Tells what deploying a slice would do, step by step with the reason for each, and what that takes of the project's
+   * quotas. Touches nothing. Errors: INVALID_ARGUMENT if the cloud does not offer any more what the slice asks for;
+   * FAILED_PRECONDITION on a slice that is being deleted.
+   */
+  planSlice: {
+    path: "/pucp.slice.v1.SliceService/PlanSlice" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PlanSliceRequest): Buffer => Buffer.from(PlanSliceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PlanSliceRequest => PlanSliceRequest.decode(value),
+    responseSerialize: (value: SlicePlan): Buffer => Buffer.from(SlicePlan.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SlicePlan => SlicePlan.decode(value),
+  },
   /** Shuts all servers down. Errors: FAILED_PRECONDITION on a slice that was never deployed. */
   stopSlice: {
     path: "/pucp.slice.v1.SliceService/StopSlice" as const,
@@ -2825,6 +2981,12 @@ export interface SliceServiceServer extends UntypedServiceImplementation {
    * deployment.
    */
   deploySlice: handleUnaryCall<DeploySliceRequest, SliceChange>;
+  /**
+   * Tells what deploying a slice would do, step by step with the reason for each, and what that takes of the project's
+   * quotas. Touches nothing. Errors: INVALID_ARGUMENT if the cloud does not offer any more what the slice asks for;
+   * FAILED_PRECONDITION on a slice that is being deleted.
+   */
+  planSlice: handleUnaryCall<PlanSliceRequest, SlicePlan>;
   /** Shuts all servers down. Errors: FAILED_PRECONDITION on a slice that was never deployed. */
   stopSlice: handleUnaryCall<StopSliceRequest, SliceChange>;
   /** Starts all servers. Errors: FAILED_PRECONDITION on a slice that was never deployed. */
@@ -2943,6 +3105,26 @@ export interface SliceServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SliceChange) => void,
+  ): ClientUnaryCall;
+  /**
+   * Tells what deploying a slice would do, step by step with the reason for each, and what that takes of the project's
+   * quotas. Touches nothing. Errors: INVALID_ARGUMENT if the cloud does not offer any more what the slice asks for;
+   * FAILED_PRECONDITION on a slice that is being deleted.
+   */
+  planSlice(
+    request: PlanSliceRequest,
+    callback: (error: ServiceError | null, response: SlicePlan) => void,
+  ): ClientUnaryCall;
+  planSlice(
+    request: PlanSliceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SlicePlan) => void,
+  ): ClientUnaryCall;
+  planSlice(
+    request: PlanSliceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SlicePlan) => void,
   ): ClientUnaryCall;
   /** Shuts all servers down. Errors: FAILED_PRECONDITION on a slice that was never deployed. */
   stopSlice(
