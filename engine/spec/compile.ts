@@ -4,7 +4,7 @@
 import {
   NetworkSpec as DriverNetworkSpec,
   PortSpec,
-  type Power,
+  Power,
   Resource,
   RouterInterfaceSpec,
   ServerSpec,
@@ -19,8 +19,11 @@ import { volumeResources, volumesOf } from './volumes.ts';
 /** The one router of a slice that leads outside. */
 export const ROUTER = 'router';
 
-/** All resources of a slice whose servers are to run, or to be shut down. */
-export function compileSpec(spec: SliceSpec, { power }: { power: Power }): Resource[] {
+/** All resources of a slice whose servers are to run, or to be shut down, as those of the nodes named in `off` are. */
+export function compileSpec(
+  spec: SliceSpec,
+  { power, off = new Set() }: { power: Power; off?: ReadonlySet<string> },
+): Resource[] {
   const layout = layoutOf(spec);
   const outside = outsideNetworks(spec, layout);
   const ports = portNames(spec, layout);
@@ -52,7 +55,7 @@ export function compileSpec(spec: SliceSpec, { power }: { power: Power }): Resou
         flavor: node.flavor,
         ports: portsOf(node),
         availabilityZone: node.availabilityZone || spec.availabilityZone,
-        power,
+        power: off.has(node.name) ? Power.OFF : power,
         keyPair: node.keyPair,
         userData: node.userData,
         volumes: volumesOf(node).map(({ name }) => name),

@@ -4,6 +4,8 @@ import { baseShape, databaseShape, fields, loadConfig, type Secret } from '#comm
 import type { SpecLimits } from '#engine/spec/check.ts';
 import type { UserLimits } from './admission.ts';
 import type { DriverName } from './drivers.ts';
+import type { Retention } from './history-store.ts';
+import type { LifetimeLimits } from './lifetime.ts';
 
 export type SliceConfig = {
   readonly host: string;
@@ -20,12 +22,17 @@ export type SliceConfig = {
   readonly workers: number;
   readonly specLimits: SpecLimits;
   readonly userLimits: UserLimits;
+  /** How much of the past is kept. */
+  readonly history: Retention;
+  readonly lifetime: LifetimeLimits;
 };
 
 const shape = {
   ...baseShape,
   ...databaseShape,
   SLICE_PORT: fields.port(5002),
+  HISTORY_RETENTION_DAYS: fields.int(30, { min: 1, max: 3_650 }),
+  HISTORY_MAX_PER_SLICE: fields.int(20_000, { min: 100, max: 10_000_000 }),
   SLICE_WORKERS: fields.int(10, { min: 1, max: 200 }),
   MAX_SLICES_PER_USER: fields.int(10, { min: 0, max: 100_000 }),
   MAX_VMS_PER_SLICE: fields.int(20, { min: 1, max: 1_000 }),
@@ -36,6 +43,10 @@ const shape = {
   MAX_RAM_PER_USER: fields.int(51_200, { min: 0, max: 1_000_000_000 }),
   /** GiB. */
   MAX_DISK_PER_USER: fields.int(500, { min: 0, max: 1_000_000_000 }),
+  SLICE_MAX_LIFETIME_DAYS: fields.int(180, { min: 0, max: 36_500 }),
+  SLICE_DEFAULT_LIFETIME_DAYS: fields.int(0, { min: 0, max: 36_500 }),
+  SLICE_MAX_RENEWALS: fields.int(10, { min: 0, max: 10_000 }),
+  SLICE_REMINDER_HOURS: fields.list(['24', '1']),
 } as const;
 
 /** Every variable that the slice service knows. */
@@ -43,7 +54,7 @@ export const variables: readonly string[] = Object.keys(shape);
 
 /** Throws INVALID_CONFIG naming everything that is wrong. */
 export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): SliceConfig {
-  const set = loadConfig(shape, env);
+  const set = loadConfig(shape, env, lifetimeProblems(env));
   return {
     host: set.HOST,
     port: set.SLICE_PORT,
@@ -60,11 +71,33 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
       networks: set.MAX_NETWORKS_PER_SLICE,
       links: set.MAX_LINKS_PER_SLICE,
     },
+    history: { days: set.HISTORY_RETENTION_DAYS, perSlice: set.HISTORY_MAX_PER_SLICE },
     userLimits: {
       slices: set.MAX_SLICES_PER_USER,
       vcpus: set.MAX_VCPUS_PER_USER,
       ramMib: set.MAX_RAM_PER_USER,
       diskGib: set.MAX_DISK_PER_USER,
     },
+    lifetime: {
+      maxDays: set.SLICE_MAX_LIFETIME_DAYS,
+      defaultDays: set.SLICE_DEFAULT_LIFETIME_DAYS,
+      maxRenewals: set.SLICE_MAX_RENEWALS,
+      reminderHours: set.SLICE_REMINDER_HOURS.map(Number),
+    },
   };
+}
+
+/** What is wrong with variables that are not judged one by one. */
+function lifetimeProblems(env: Readonly<Record<string, string | undefined>>): string[] {
+  const hours = (env.SLICE_REMINDER_HOURS ?? '').split(',').filter((part) => part.trim() !== '');
+  const most = Number(env.SLICE_MAX_LIFETIME_DAYS || shape.SLICE_MAX_LIFETIME_DAYS.parse(undefined));
+  const usual = Number(env.SLICE_DEFAULT_LIFETIME_DAYS || 0);
+  return [
+    ...(hours.every((part) => Number(part) > 0)
+      ? []
+      : ['SLICE_REMINDER_HOURS must be positive numbers such as 24,1']),
+    ...(most > 0 && usual > most
+      ? [`SLICE_DEFAULT_LIFETIME_DAYS must not be over SLICE_MAX_LIFETIME_DAYS, ${most}`]
+      : []),
+  ];
 }
