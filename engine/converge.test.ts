@@ -8,6 +8,7 @@ import { OnFailure, Outcome } from '#proto/pucp/driver/v1/driver_service.ts';
 import { Resource } from '#proto/pucp/driver/v1/resource.ts';
 import { DEFAULT_LIMITS } from './environment.ts';
 import { KINDS } from './graph.ts';
+import { keyOf } from './kind.ts';
 import { type Call, createFakeCloud, type Fault } from './testing/fake-cloud.ts';
 import { assertEqualWorld, run } from './testing/run.ts';
 import { createVirtualClock } from './testing/virtual-clock.ts';
@@ -285,6 +286,22 @@ test('a server that the cloud gives up is replaced as often as allowed and then 
   assert.equal(result.reason, 'NO_VALID_HOST');
   assert.match(result.errorMessage, /Server "vm0" failed: no valid host \(made anew 2 times\)/);
   assert.equal(cloud.calls.filter(({ verb, kind }) => verb === 'create' && kind === 'server').length, 3);
+});
+
+test('where everything is to go, what cannot go is named and the rest goes all the same', async () => {
+  const clock = createVirtualClock();
+  let isHeld = true;
+  const fault = ({ verb, kind, names }: Call): Fault =>
+    isHeld && verb === 'delete' && kind === 'subnet' && names.includes('net0') ? 'terminal' : 'none';
+  const cloud = createFakeCloud({ clock, fault });
+  await run({ cloud, clock, desired: wishOf({ routed: [true, false], servers: [[0], [1], [1]] }) });
+  const removed = await run({ cloud, clock, desired: [], limits: { inFlight: 1 } });
+  assert.equal(removed.outcome, Outcome.FAILED);
+  assert.match(removed.errorMessage, /^subnet "net0" could not be removed: /);
+  assert.deepEqual(removed.observed.map(keyOf), ['network/net0', 'subnet/net0']);
+  isHeld = false;
+  assert.equal((await run({ cloud, clock, desired: [] })).outcome, Outcome.CONVERGED);
+  assertEqualWorld(cloud, []);
 });
 
 test('a cloud that cannot be listed is reported as such, to be tried again', async () => {

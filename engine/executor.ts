@@ -41,8 +41,10 @@ export async function execute({
   // Once begun, a call that changes the cloud is never cut off: its effect would be unknown.
   const effects = { scope, signal: new AbortController().signal };
   const wakeup = createWakeup(environment);
+  const isRemoval = plan.steps.every(({ action }) => action === 'delete');
   let running = 0;
   let failure: Failure | undefined;
+  let refusal: Failure | undefined;
   let lastProblem: Failure | undefined;
 
   const refs: Refs = {
@@ -70,7 +72,7 @@ export async function execute({
   } finally {
     signal.removeEventListener('abort', wakeup.wake);
   }
-  if (failure) throw failure;
+  if (failure ?? refusal) throw failure ?? refusal;
   if (signal.aborted) throw cancelled(signal.reason);
   return lastProblem;
 
@@ -194,11 +196,14 @@ export async function execute({
       problem.retryAfterS,
       environment,
     );
-    if (!mayPass || isLate) stop(lastProblem);
+    const isFinal = !mayPass || isLate;
+    // Where everything is to go, what cannot go is no reason to leave the rest.
+    if (isFinal && isRemoval) refusal ??= lastProblem;
+    else if (isFinal) stop(lastProblem);
     else sayRetry(unfinished, problem, delayMs);
     for (const task of unfinished) {
       const doubtMs = problem.code === 'DEADLINE_EXCEEDED' ? limits.doubtMs : 0;
-      const isOvertaken = task.attempts >= ATTEMPTS_PER_PLAN;
+      const isOvertaken = isFinal || task.attempts >= ATTEMPTS_PER_PLAN;
       task.state = makes(task) ? 'doubtful' : isOvertaken ? 'overtaken' : 'pending';
       task.notBeforeMs = now + delayMs;
       task.doubtUntilMs = now + doubtMs;

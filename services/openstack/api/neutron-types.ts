@@ -134,6 +134,8 @@ export type PortFilter = {
   readonly status?: string;
   /** `subnet_id=…`, `ip_address=…`. */
   readonly fixed_ips?: string | readonly string[];
+  /** Ids. */
+  readonly security_groups?: string | readonly string[];
 };
 
 export type NeutronRouter = Common & {

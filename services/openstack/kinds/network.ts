@@ -6,6 +6,7 @@ import { Resource } from '#proto/pucp/driver/v1/resource.ts';
 import { absentIsDone } from '../api/errors.ts';
 import type { NetworkCreate, NeutronNetwork } from '../api/neutron-types.ts';
 import { neutronFilter, neutronMark } from '../api/tagging.ts';
+import { foreignPorts, unlessHeld } from './holders.ts';
 import { cloudName, localName, type SlicePlace, within } from './place.ts';
 
 /** Neutron takes 0.1 to 0.2 s for a network, in bulk too (measured on Zed): more would outlast the call's time limit. */
@@ -41,7 +42,9 @@ export function networkKind(place: SlicePlace): Kind {
     },
     async update() {},
     async delete({ resource }, context) {
-      await absentIsDone(clients.neutron.networks.remove(resource.cloudId, within(place, context)));
+      const { cloudId } = resource;
+      const removal = absentIsDone(clients.neutron.networks.remove(cloudId, within(place, context)));
+      await unlessHeld(removal, () => foreignPorts(place, { network_id: cloudId }, context));
       return 'gone';
     },
     difference(desired, observed) {

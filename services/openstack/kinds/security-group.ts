@@ -7,6 +7,7 @@ import { Resource } from '#proto/pucp/driver/v1/resource.ts';
 import { absentIsDone } from '../api/errors.ts';
 import type { SecurityGroup } from '../api/neutron-types.ts';
 import { neutronFilter, neutronMark } from '../api/tagging.ts';
+import { foreignPorts, unlessHeld } from './holders.ts';
 import { cloudName, localName, type SlicePlace, within } from './place.ts';
 import { ruleSpecOf } from './security-rule.ts';
 
@@ -49,7 +50,9 @@ export function securityGroupKind(place: SlicePlace): Kind {
       await securityGroupRules.createMany(bodies, calling);
     },
     async delete({ resource }, context) {
-      await absentIsDone(securityGroups.remove(resource.cloudId, within(place, context)));
+      const { cloudId } = resource;
+      const removal = absentIsDone(securityGroups.remove(cloudId, within(place, context)));
+      await unlessHeld(removal, () => foreignPorts(place, { security_groups: cloudId }, context));
       return 'gone';
     },
     difference(desired, observed) {

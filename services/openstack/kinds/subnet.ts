@@ -5,6 +5,7 @@ import { Resource, SubnetSpec } from '#proto/pucp/driver/v1/resource.ts';
 import { absentIsDone } from '../api/errors.ts';
 import type { NeutronSubnet } from '../api/neutron-types.ts';
 import { neutronFilter, neutronMark } from '../api/tagging.ts';
+import { foreignPorts, unlessHeld } from './holders.ts';
 import { cloudName, localName, type SlicePlace, within } from './place.ts';
 import { poolsWithout, reservedBy } from './pools.ts';
 
@@ -49,7 +50,9 @@ export function subnetKind(place: SlicePlace): Kind {
       await subnets.change(resource.cloudId, changes, within(place, context));
     },
     async delete({ resource }, context) {
-      await absentIsDone(subnets.remove(resource.cloudId, within(place, context)));
+      const { cloudId } = resource;
+      const removal = absentIsDone(subnets.remove(cloudId, within(place, context)));
+      await unlessHeld(removal, () => foreignPorts(place, { fixed_ips: `subnet_id=${cloudId}` }, context));
       return 'gone';
     },
     difference(desired, observed) {

@@ -6,6 +6,7 @@ import { EQUAL, type Found, type Kind, READY, type Readiness } from '#engine/kin
 import { Resource, VolumeSpec } from '#proto/pucp/driver/v1/resource.ts';
 import type { CinderVolume } from '../api/cinder.ts';
 import { volumeFilter, volumeMark } from '../api/tagging.ts';
+import { unlessHeld, volumeHolders } from './holders.ts';
 import { cloudName, localName, type SlicePlace, within } from './place.ts';
 
 export function volumeKind(place: SlicePlace): Kind {
@@ -42,7 +43,8 @@ export function volumeKind(place: SlicePlace): Kind {
     },
     async delete({ resource }, context) {
       try {
-        await cinder.deleteVolume(resource.cloudId, within(place, context));
+        const removal = cinder.deleteVolume(resource.cloudId, within(place, context));
+        await unlessHeld(removal, () => volumeHolders(place, resource.cloudId, context));
         return 'going';
       } catch (error) {
         if (error instanceof Failure && error.code === 'NOT_FOUND') return 'gone';
