@@ -149,6 +149,7 @@ test('leaving a stream ends the work behind it', async () => {
         validate: none,
         plan: none,
         observe: none,
+        listJournal: none,
         getCapacity: none,
         converge: endless,
       }),

@@ -7,6 +7,7 @@ import { OnFailure, Outcome } from '#proto/pucp/driver/v1/driver_service.ts';
 import { Resource, ResourceState } from '#proto/pucp/driver/v1/resource.ts';
 import { type Environment, retryDelayMs } from './environment.ts';
 import { execute } from './executor.ts';
+import { explain, failedResources, TerminalFailure } from './failure.ts';
 import { checkWish } from './graph.ts';
 import { type Found, type Key, type Kinds, keyOf, kindOf } from './kind.ts';
 import { isEmpty, type Plan, plan, summarize } from './plan.ts';
@@ -28,12 +29,13 @@ export async function converge(wish: Wish, environment: Environment): Promise<Co
   const progress = createProgress(environment.report);
   try {
     const observed = await reach(wish.desired, environment, progress);
-    return { outcome: Outcome.CONVERGED, errorMessage: '', reason: '', observed };
+    return { outcome: Outcome.CONVERGED, errorMessage: '', reason: '', observed, failed: [] };
   } catch (error) {
     const failure = terminalFailure(error, environment);
+    const told = await tell(failure, environment);
     return wish.onFailure === OnFailure.ROLLBACK && wish.desired.length > 0
-      ? await rollBack(failure, environment, progress)
-      : failed(failure, await observe(environment));
+      ? await rollBack(told, environment, progress)
+      : { ...told, observed: await observe(environment) };
   }
 }
 
@@ -57,13 +59,18 @@ type Sight = {
   readonly desired: readonly Resource[];
   readonly found: readonly Found[];
   readonly environment: Pick<Environment, 'kinds' | 'limits'>;
-  /** How often each resource was replaced already. */
-  readonly replaced?: ReadonlyMap<Key, number>;
+  /** How often each resource was replaced already; absent at the first look, when what an earlier run left is replaced. */
+  readonly replaced?: ReadonlyMap<Key, number> | undefined;
 };
 
 function planNext({ desired, found, environment: { kinds, limits }, replaced }: Sight): Plan {
-  const mayReplace = (key: Key): boolean => (replaced?.get(key) ?? 0) < limits.replacements;
-  return plan({ desired, found, kinds, mayReplace });
+  return plan({
+    desired,
+    found,
+    kinds,
+    mayReplace: (key, { isFutile }) =>
+      !replaced || (!isFutile && (replaced.get(key) ?? 0) < limits.replacements),
+  });
 }
 
 async function reach(
@@ -75,9 +82,9 @@ async function reach(
   const world = createWorld(environment);
   const replaced = new Map<Key, number>();
   const patience = createPatience(environment);
-  for (;;) {
+  for (let looks = 0; ; looks += 1) {
     const found = await world.lookAtAll();
-    const next = planNext({ desired, found, environment, replaced });
+    const next = planNext({ desired, found, environment, replaced: looks > 0 ? replaced : undefined });
     if (isEmpty(next, kinds)) {
       progress.finish();
       return asObserved(found, kinds);
@@ -136,15 +143,15 @@ function notConverging(): Failure {
   });
 }
 
-async function rollBack(failure: Failure, environment: Environment, progress: Progress): Promise<Converged> {
-  progress.say(`rolling back: ${failure.message}`);
+async function rollBack(told: Told, environment: Environment, progress: Progress): Promise<Converged> {
+  progress.say(`rolling back: ${told.errorMessage}`);
   try {
     const observed = await reach([], environment, progress);
-    return { ...failed(failure, observed), outcome: Outcome.ROLLED_BACK };
+    return { ...told, observed, outcome: Outcome.ROLLED_BACK };
   } catch (error) {
-    const second = terminalFailure(error, environment);
-    const result = failed(failure, await observe(environment));
-    return { ...result, errorMessage: `${result.errorMessage}. Rolling back failed too: ${second.message}` };
+    const second = await tell(terminalFailure(error, environment), environment);
+    const errorMessage = `${told.errorMessage} Rolling back failed too: ${second.errorMessage}`;
+    return { ...told, errorMessage, observed: await observe(environment) };
   }
 }
 
@@ -155,10 +162,21 @@ function terminalFailure(error: unknown, { log, scope, signal }: Environment): F
   return error;
 }
 
-function failed(failure: Failure, observed: Resource[]): Converged {
-  const { request_id: requestId } = failure.metadata;
-  const errorMessage = requestId ? `${failure.message} (request ${requestId})` : failure.message;
-  return { outcome: Outcome.FAILED, errorMessage, reason: failure.reason, observed };
+type Told = Omit<Converged, 'observed'>;
+
+async function tell(failure: Failure, { kinds, log, scope, signal }: Environment): Promise<Told> {
+  const { broken } = failure instanceof TerminalFailure ? failure : {};
+  const asking = broken && kinds[kindOf(broken.resource)].requestIdOf?.(broken, { scope, signal });
+  const requestId = await asking?.catch((cause: unknown) => {
+    log.warn({ slice_id: scope.sliceId, cause }, 'the request that failed is not known');
+    return undefined;
+  });
+  return {
+    outcome: Outcome.FAILED,
+    errorMessage: explain(failure, failure.metadata.request_id ?? requestId),
+    reason: failure.reason,
+    failed: failedResources(failure),
+  };
 }
 
 function asObserved(found: readonly Found[], kinds: Kinds): Resource[] {

@@ -31,7 +31,12 @@ export type Readiness =
   /** The cloud is at work; looking again later makes sense. */
   | { readonly state: 'waiting'; readonly reason: string }
   /** The cloud gave up: it will never be ready. The failure says which resource and why. */
-  | { readonly state: 'broken'; readonly failure: Failure };
+  | {
+      readonly state: 'broken';
+      readonly failure: Failure;
+      /** Made anew now, it would end the same way; only a later run may try. */
+      readonly isFutile?: true;
+    };
 
 export type Difference =
   | { readonly type: 'equal' }
@@ -91,6 +96,9 @@ export interface Kind {
 
   /** Tells whether others may build on it; pure. */
   readiness(observed: Resource): Readiness;
+
+  /** The cloud's id of the request that a broken resource failed at, if it can still tell. */
+  requestIdOf?(found: Found, context: CallContext): Promise<string | undefined>;
 }
 
 /** All kinds of a driver. */

@@ -41,6 +41,8 @@ export type Plan = {
   readonly broken: readonly Broken[];
 };
 
+type Broke = Extract<Readiness, { state: 'broken' }>;
+
 export type Broken = { readonly found: Found; readonly failure: Failure; readonly replaced: boolean };
 
 export type PlanOptions = {
@@ -48,7 +50,7 @@ export type PlanOptions = {
   readonly found: readonly Found[];
   readonly kinds: Kinds;
   /** Whether a broken resource may be replaced once more. */
-  readonly mayReplace: (key: Key) => boolean;
+  readonly mayReplace: (key: Key, readiness: Broke) => boolean;
 };
 
 export function plan(options: PlanOptions): Plan {
@@ -107,7 +109,11 @@ function decideFates({ desired, found, kinds, mayReplace }: PlanOptions): Fate[]
       if (!wish) return { ...base, fate: 'delete', reason: 'it is not part of the slice' };
       if (index > 0) return { ...base, fate: 'delete', reason: 'a duplicate' };
       if (readiness.state === 'broken') {
-        return { ...base, fate: mayReplace(key) ? 'replace' : 'broken', reason: readiness.failure.message };
+        return {
+          ...base,
+          fate: mayReplace(key, readiness) ? 'replace' : 'broken',
+          reason: readiness.failure.message,
+        };
       }
       if (difference.type === 'equal') {
         return { ...base, fate: 'keep', reason: readiness.state === 'waiting' ? readiness.reason : '' };

@@ -1,7 +1,8 @@
 // A step of a plan while it is carried out.
 
-import { Failure } from '#common/errors.ts';
+import type { Failure } from '#common/errors.ts';
 import { type Resource, ResourceState } from '#proto/pucp/driver/v1/resource.ts';
+import { TerminalFailure } from './failure.ts';
 import { labelOf } from './graph.ts';
 import type { Found, KindName, Kinds } from './kind.ts';
 import { kindOf } from './kind.ts';
@@ -90,13 +91,8 @@ export function terminal(tasks: readonly Task[], failure: Failure): Failure {
   if (!first) return failure;
   const names = tasks.slice(0, 5).map((task) => `"${resourceOf(task).name}"`);
   const more = tasks.length > names.length ? ` and ${tasks.length - names.length} more` : '';
-  return new Failure({
-    code: failure.code,
-    reason: failure.reason,
+  return new TerminalFailure(failure, {
     message: `${labelOf(first.kind)} ${names.join(', ')}${more} could not be ${VERBS[first.step.action]}: ${failure.message}`,
-    violations: failure.violations,
-    metadata: failure.metadata,
-    retryable: false,
-    cause: failure,
+    resources: tasks.map(resourceOf),
   });
 }

@@ -4,8 +4,9 @@
 import { Failure } from '#common/errors.ts';
 import { ResourceState } from '#proto/pucp/driver/v1/resource.ts';
 import { type Environment, retryDelayMs } from './environment.ts';
+import { TerminalFailure } from './failure.ts';
 import { dependenciesOf } from './graph.ts';
-import { EQUAL, type Found, type Key, type KindName } from './kind.ts';
+import { EQUAL, type Found, type Key, type KindName, type Readiness } from './kind.ts';
 import { deleteId, type Step } from './plan.ts';
 import type { Progress } from './progress.ts';
 import { createTask, makes, resourceOf, type Task, terminal } from './task.ts';
@@ -119,7 +120,7 @@ export function createWatch(options: WatchOptions): Watch {
     const readiness = kind.readiness(found.resource);
     task.found = found;
     if (readiness.state === 'broken') {
-      handleBroken(task, found, readiness.failure);
+      handleBroken(task, found, readiness);
       return;
     }
     const { action, desired } = task.step;
@@ -137,11 +138,15 @@ export function createWatch(options: WatchOptions): Watch {
   }
 
   /** A thing just made is replaced if it may be; nothing stands on it yet. Anything else is for a new plan. */
-  function handleBroken(task: Task, found: Found, failure: Failure): void {
+  function handleBroken(
+    task: Task,
+    found: Found,
+    { failure, isFutile }: Extract<Readiness, { state: 'broken' }>,
+  ): void {
     const { key } = task.step;
     progress.resource(found.resource, ResourceState.BROKEN, failure.message);
     const count = replaced.get(key) ?? 0;
-    if (count >= limits.replacements) {
+    if (isFutile || count >= limits.replacements) {
       stop(brokenFailure(found, failure));
       task.state = 'overtaken';
     } else if (!makes(task)) {
@@ -195,14 +200,13 @@ function kindsToList({ kind, step }: Task): KindName[] {
 }
 
 /** The cloud gave up a resource, and it may not be made anew (any more): which, why, and how often it was tried. */
-export function brokenFailure({ resource, replacements }: Found, failure: Failure): Failure {
+export function brokenFailure(found: Found, failure: Failure): TerminalFailure {
+  const { resource, replacements } = found;
   const again = replacements > 0 ? ` (made anew ${replacements} ${replacements > 1 ? 'times' : 'time'})` : '';
-  return new Failure({
-    code: failure.code,
-    reason: failure.reason,
+  return new TerminalFailure(failure, {
     message: `${failure.message}${again}`,
     metadata: { ...failure.metadata, cloud_id: resource.cloudId },
-    retryable: false,
-    cause: failure,
+    resources: [resource],
+    broken: found,
   });
 }

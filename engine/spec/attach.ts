@@ -28,6 +28,8 @@ export const LINK_POOLS = ['10.255.0.0/16', '172.31.0.0/16'] as const;
 /** Six usable addresses a link. */
 const LINK_PREFIX = 29;
 const MAX_NETWORK_NAME = 63;
+/** A spec with more is refused for that alone, so that no request costs more than it is worth. */
+const MOST_LINKS = 1000;
 
 /** Reads a spec, also one with mistakes: what it names wrongly is left out of no list and judged elsewhere. */
 export function layoutOf(spec: SliceSpec): Layout {
@@ -65,16 +67,60 @@ export function endsOf(connection: ConnectionSpec): { source: string; target: st
   return { source: connection.source || connection.from, target: connection.target || connection.to };
 }
 
-// By the connection's index. Ranges go out in order, skipping whatever the spec itself names.
+/**
+ * The spec with a name and a range written down for each link's own segment, so that later changes of other links do not
+ * move it: what the spec says, what the same link had in `before`, or what is free. Links are the same by their ends, in
+ * this direction, and by their turn among those of the same ends.
+ */
+export function withLinks(spec: SliceSpec, before?: SliceSpec): SliceSpec {
+  if (spec.connections.length > MOST_LINKS) return spec;
+  const kept = keepLinks(spec, before ? withLinks(before) : undefined);
+  const own = ownNetworks(kept);
+  const connections = kept.connections.map((connection, index) => {
+    const { name = '', cidr = '' } = own.get(index) ?? {};
+    return connection.network ? connection : { ...connection, name, cidr };
+  });
+  return { ...kept, connections };
+}
+
+function keepLinks(spec: SliceSpec, before: SliceSpec | undefined): SliceSpec {
+  const isOwn = ({ network }: ConnectionSpec) => network === '';
+  const endsKey = (connection: ConnectionSpec) => JSON.stringify(Object.values(endsOf(connection)));
+  const asked = spec.connections.filter(isOwn);
+  const names = new Set([...spec.networks, ...asked].map(({ name }) => name.toLowerCase()));
+  const ranges = [...spec.networks, ...asked].flatMap(({ cidr }) => parseCidr(cidr) ?? []);
+  // What the spec names itself is that link, whichever turn it has.
+  const left = Map.groupBy(
+    (before?.connections ?? []).filter(isOwn).filter((link) => !asked.some(({ name }) => name === link.name)),
+    endsKey,
+  );
+  const connections = spec.connections.map((connection) => {
+    if (!isOwn(connection) || connection.name !== '') return connection;
+    const same = left.get(endsKey(connection)) ?? [];
+    const index = same.findIndex(({ cidr }) =>
+      connection.cidr === '' ? !asked.some((one) => one.cidr === cidr) : cidr === connection.cidr,
+    );
+    const [link] = index < 0 ? [] : same.splice(index, 1);
+    if (!link) return connection;
+    const name = names.has(link.name.toLowerCase()) ? '' : link.name;
+    const range = parseCidr(link.cidr);
+    const isFree = range && !ranges.some((one) => overlaps(one, range));
+    return { ...connection, name, cidr: connection.cidr || (isFree ? link.cidr : '') };
+  });
+  return { ...spec, connections };
+}
+
+// By the connection's index. Names and ranges go out in order, skipping whatever the spec itself names.
 function ownNetworks(spec: SliceSpec): Map<number, NetworkSpec> {
-  const taken = new Set(spec.networks.map((network) => network.name.toLowerCase()));
+  const links = spec.connections.filter(({ network }) => network === '');
+  const taken = new Set([...spec.networks, ...links].map(({ name }) => name.toLowerCase()));
   const used = [...spec.networks, ...spec.connections].flatMap(({ cidr }) => parseCidr(cidr) ?? []);
   const ranges = freeRanges(used, LINK_POOLS, LINK_PREFIX);
   const networks = new Map<number, NetworkSpec>();
   spec.connections.forEach((connection, index) => {
     if (connection.network) return;
     const { source, target } = endsOf(connection);
-    const name = freeName(`${source}-${target}`, taken);
+    const name = connection.name || freeName(`${source}-${target}`, taken);
     const range = connection.cidr === '' ? ranges.next().value : undefined;
     const cidr = range ? formatCidr(range) : connection.cidr;
     networks.set(index, NetworkSpec.fromPartial({ name, cidr, networkType: NetworkType.DATA }));

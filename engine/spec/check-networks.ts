@@ -45,8 +45,7 @@ export function* checkNetworks(spec: SliceSpec): Generator<FieldViolation> {
     if (network.name === '') {
       yield { field: `${at}.name`, message: `network ${index + 1} is missing a name` };
     } else if (!NETWORK_NAME.test(network.name)) {
-      const message = `"${network.name}" is not a network name: letters, digits and inner dashes, dots, underscores or spaces, at most 63`;
-      yield { field: `${at}.name`, message };
+      yield { field: `${at}.name`, message: notAName(network.name) };
     }
     if (first !== undefined) {
       yield { field: `${at}.name`, message: `"${network.name}" is already the name of networks[${first}]` };
@@ -65,6 +64,10 @@ export function* checkNetworks(spec: SliceSpec): Generator<FieldViolation> {
       yield { field: `${at}.vlan_id`, message: `${network.vlanId} is no VLAN; use 1 to ${MAX_VLAN}` };
     }
   }
+}
+
+function notAName(name: string): string {
+  return `"${name}" is not a network name: letters, digits and inner dashes, dots, underscores or spaces, at most 63`;
 }
 
 function* checkCidr(network: NetworkSpec, field: string, index: number): Generator<FieldViolation> {
@@ -122,6 +125,24 @@ function* checkDns(network: NetworkSpec, at: string): Generator<FieldViolation> 
     if (parseAddress(server) === undefined) {
       yield { field: `${at}.dns_servers[${index}]`, message: `"${server}" is not an IPv4 address` };
     }
+  }
+}
+
+/** Names that links ask for: as those of networks, and beside them. */
+export function* checkLinkNames(spec: SliceSpec): Generator<FieldViolation> {
+  const owners = new Map(spec.networks.map(({ name }, index) => [name.toLowerCase(), `networks[${index}]`]));
+  for (const [index, { name, network }] of spec.connections.entries()) {
+    const at = `connections[${index}]`;
+    const field = `${at}.name`;
+    if (name === '') continue;
+    if (network !== '') {
+      yield { field, message: 'stands beside network, which has its own: leave one of the two out' };
+      continue;
+    }
+    if (!NETWORK_NAME.test(name)) yield { field, message: notAName(name) };
+    const owner = owners.get(name.toLowerCase());
+    if (owner) yield { field, message: `"${name}" is already the name of ${owner}` };
+    else owners.set(name.toLowerCase(), at);
   }
 }
 

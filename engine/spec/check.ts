@@ -5,7 +5,7 @@ import type { FieldViolation } from '#common/errors.ts';
 import { Infrastructure, type SliceSpec } from '#proto/pucp/slice/v1/slice.ts';
 import { layoutOf } from './attach.ts';
 import { checkInterfaces } from './check-interfaces.ts';
-import { checkLinkRanges, checkNetworks, checkRoom } from './check-networks.ts';
+import { checkLinkNames, checkLinkRanges, checkNetworks, checkRoom } from './check-networks.ts';
 import { checkConnections, checkNodes } from './check-nodes.ts';
 import { checkSecurity } from './check-security.ts';
 import { checkVolumes } from './volumes.ts';
@@ -40,6 +40,7 @@ export function checkSpec(spec: SliceSpec, limits: SpecLimits): FieldViolation[]
     ...checkNetworks(spec),
     ...checkRoom(spec, layout),
     ...checkConnections(spec),
+    ...checkLinkNames(spec),
     ...checkLinkRanges(spec),
     ...checkSecurity(spec),
   ];

@@ -40,6 +40,8 @@ export type OpenstackConfig = {
   readonly dnsServers: readonly string[];
   /** The network that routers lead to; the cloud's only external one, or its first by name, if empty. */
   readonly externalNetwork: string;
+  /** How often a server or another resource that the cloud gave up is made anew within one piece of work. */
+  readonly replacements: number;
   /** How much of the journal is kept. */
   readonly journal: Retention;
 };
@@ -56,6 +58,7 @@ const shape = {
   OPENSTACK_IMAGES: fields.text(''),
   OPENSTACK_DNS_SERVERS: fields.list(['8.8.8.8', '8.8.4.4']),
   OPENSTACK_EXTERNAL_NETWORK: fields.text(''),
+  OPENSTACK_REPLACEMENTS: fields.int(1, { min: 0, max: 10 }),
   HISTORY_RETENTION_DAYS: fields.int(30, { min: 1, max: 3_650 }),
   HISTORY_MAX_PER_SLICE: fields.int(20_000, { min: 100, max: 10_000_000 }),
 } as const;
@@ -107,6 +110,7 @@ export function readConfig(
     images,
     dnsServers: set.OPENSTACK_DNS_SERVERS,
     externalNetwork: set.OPENSTACK_EXTERNAL_NETWORK,
+    replacements: set.OPENSTACK_REPLACEMENTS,
     journal: { days: set.HISTORY_RETENTION_DAYS, perSlice: set.HISTORY_MAX_PER_SLICE },
   };
 }

@@ -18,9 +18,11 @@ import {
   type Scope,
 } from '#proto/pucp/driver/v1/driver_service.ts';
 import type { Resource } from '#proto/pucp/driver/v1/resource.ts';
+import { StepPhase } from '#proto/pucp/slice/v1/history.ts';
 import { testDatabaseUrl } from '../../tests/support/database.ts';
 import { createDriver } from './driver.ts';
 import { createFences } from './fences.ts';
+import { createJournalStore } from './journal-store.ts';
 import { migrations } from './migrations/all.ts';
 import { labOf, type Rig, startRig } from './testing/slice-rig.ts';
 
@@ -30,8 +32,9 @@ let driver: Handlers<DriverServiceServer>;
 before(async () => {
   const url = new Secret(await testDatabaseUrl());
   knex = await openDatabase({ url, schema: 'openstack', migrations, log: silentLog });
-  rig = await startRig({ buildDelayMs: 300 });
-  driver = createDriver({ ...rig.deps, fences: createFences(knex) });
+  const journal = createJournalStore(knex, { days: 30, perSlice: 1000 });
+  rig = await startRig({ buildDelayMs: 300, journal });
+  driver = createDriver({ ...rig.deps, fences: createFences(knex), journal });
 });
 after(async () => {
   await rig?.close();
@@ -195,4 +198,32 @@ test('a slice of someone else than the token speaks for is refused', async () =>
   await assert.rejects(all(driver.converge(wish(scope, []), context())), refusal);
   await assert.rejects(driver.observe({ scope }, context()), refusal);
   await assert.rejects(driver.validate({ scope, desired: [] }, context()), refusal);
+});
+
+test('what was done for a slice is in its journal, each step begun before it is done, also after it is gone', async () => {
+  const scope = newScope();
+  await all(driver.converge(wish(scope, labOf({ nodes: 2 }), 7), context()));
+  await all(driver.converge(wish(scope, [], 8), context()));
+  const pages = [];
+  for (let pageToken = ''; ; ) {
+    const request = { scope, pageSize: 5, pageToken, newestFirst: false };
+    const page = await driver.listJournal(request, context());
+    pages.push(page);
+    pageToken = page.nextPageToken;
+    if (pageToken === '') break;
+  }
+  const lines = pages.flatMap(({ steps }) => steps);
+  const open = new Set<string>();
+  for (const { step, phase } of lines) {
+    if (phase === StepPhase.BEGIN) open.add(step);
+    else assert.ok(open.delete(step), `${step} ends without a begin`);
+  }
+  assert.deepEqual([...open], [], 'everything that began has ended');
+  const begun = lines.filter(({ phase }) => phase === StepPhase.BEGIN).map(({ step }) => step);
+  assert.equal(begun.filter((step) => step.startsWith('create ')).length, 6);
+  assert.equal(begun.filter((step) => step.startsWith('delete ')).length, 6);
+  assert.deepEqual([...new Set(lines.map(({ fence }) => fence))], [7, 8]);
+  assert.equal(new Set(lines.map(({ runId }) => runId)).size, 2);
+  const wrong = { scope, pageSize: 5, pageToken: 'x', newestFirst: false };
+  await assert.rejects(async () => driver.listJournal(wrong, context()), { code: 'INVALID_ARGUMENT' });
 });

@@ -17,6 +17,8 @@ import type { CallContext } from './api/settings.ts';
 import { capacityOf } from './capacity.ts';
 import { createChannel } from './channel.ts';
 import type { Claim, Fences } from './fences.ts';
+import { listJournal } from './journal-list.ts';
+import type { JournalStore } from './journal-store.ts';
 import type { OfferDeps } from './offers.ts';
 import { planWish } from './planning.ts';
 import type { QuotaRoomDeps } from './quota-room.ts';
@@ -29,6 +31,7 @@ export type DriverDeps = OfferDeps &
     readonly tenancy: Pick<Tenancy, 'place' | 'findPlace' | 'clientsFor' | 'ownerFilter'>;
     readonly worker: SliceWorker;
     readonly fences: Fences;
+    readonly journal: Pick<JournalStore, 'list'>;
   };
 
 export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
@@ -62,7 +65,7 @@ export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
         throw error;
       }
     };
-    const work = { scope, projectId: place.projectId, desired, onFailure };
+    const work = { scope, projectId: place.projectId, desired, onFailure, fence: request.fence };
     const result = await worker.converge(work, context, { report, admit });
     return { ...result, projectId: place.projectId };
   }
@@ -123,6 +126,8 @@ export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
       return { observed: await worker.observe({ scope, projectId }, { signal, requestId }), projectId };
     },
 
+    listJournal: (request, caller) => listJournal(scopeOf(request, caller), request, deps.journal),
+
     getCapacity: (_request, { signal, requestId }) => capacityOf(deps, { signal, requestId }),
   };
 }
@@ -143,6 +148,7 @@ const nothing: ConvergeResult = {
   reason: '',
   observed: [],
   projectId: '',
+  failed: [],
 };
 
 function eventOf({ percent, message, resource }: Report): ConvergeEvent {

@@ -108,7 +108,15 @@ export async function startOpenstack(
     const tenancy = createTenancy({ mode: config.tenancy, cloud, store, projects, known });
 
     const journal = createJournalStore(knex, config.journal);
-    const worker = createSliceWorker({ catalog, config, cloud, tenancy, log, journal });
+    const worker = createSliceWorker({
+      catalog,
+      config,
+      cloud,
+      tenancy,
+      log,
+      journal,
+      limits: { replacements: config.replacements },
+    });
     const fences = createFences(knex);
     const offers = { catalog, tenancy, config, home: cloud.project('home') };
     const slices = createSliceStore(knex);
@@ -170,7 +178,7 @@ export async function startOpenstack(
         ),
         service<DriverServiceServer>(
           DriverServiceService,
-          createDriver({ ...offers, cloud, worker, fences }),
+          createDriver({ ...offers, cloud, worker, fences, journal }),
         ),
       ],
       identity,

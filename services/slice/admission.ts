@@ -6,11 +6,14 @@ import { Failure, type FieldViolation, invalid } from '#common/errors.ts';
 import { layoutOf } from '#engine/spec/attach.ts';
 import { checkSpec, type SpecLimits } from '#engine/spec/check.ts';
 import { compileSpec, portNames } from '#engine/spec/compile.ts';
+import { volumesOf } from '#engine/spec/volumes.ts';
 import { PlanResponse, type Violation } from '#proto/pucp/driver/v1/driver_service.ts';
 import { Power, Resource } from '#proto/pucp/driver/v1/resource.ts';
 import { Infrastructure, type ResourceTotals, type SliceSpec } from '#proto/pucp/slice/v1/slice.ts';
 import type { Drivers } from './drivers.ts';
-import type { SliceRow } from './rows.ts';
+import { powerOf } from './power.ts';
+import { type SliceRow, scopeOf } from './rows.ts';
+import { checkChange } from './spec-changes.ts';
 import type { Usage } from './store.ts';
 
 /** The most that one user may have in all. */
@@ -24,6 +27,14 @@ export type UserLimits = {
 export type Applicant = {
   readonly sliceId: string;
   readonly caller: Caller;
+  /** Whose the slice is; the caller if absent. */
+  readonly owner?: { readonly userId: string; readonly username: string };
+  /** What the cloud calls the slice; as its spec does if absent. */
+  readonly sliceName?: string;
+  /** For a change: the specs that the cloud may hold, the latest first. */
+  readonly before?: readonly SliceSpec[];
+  /** Which servers are to run; all if absent. */
+  readonly power?: Parameters<typeof compileSpec>[1];
   readonly requestId: string;
   readonly signal: AbortSignal;
 };
@@ -37,15 +48,21 @@ export async function examine(
   applicant: Applicant,
   { drivers, limits }: { drivers: Drivers; limits: SpecLimits },
 ): Promise<PlanResponse> {
-  const own = [...checkSpec(spec, limits), ...checkPrivileges(spec, applicant.caller)];
+  const { caller, owner = caller, before = [], power, requestId, signal } = applicant;
+  const own = [
+    ...checkSpec(spec, limits),
+    ...checkPrivileges(spec, caller, before),
+    ...checkChange(spec, before),
+  ];
   const isDeployable = own.length === 0;
   if (!isDeployable && !canAskDriver(spec, drivers, limits)) throw invalid(own);
-  const { sliceId, caller, requestId, signal } = applicant;
-  const scope = { sliceId, sliceName: spec.name, userId: caller.userId, username: caller.username };
+  const { sliceId, sliceName = spec.name } = applicant;
+  const { userId, username } = owner;
+  const scope = { sliceId, sliceName, userId, username };
   const driver = drivers.of(spec.infrastructure);
   const options = { token: await drivers.token(caller), requestId, signal };
   const answer = isDeployable
-    ? await driver.plan({ scope, desired: desiredOf(spec), isNew: true }, options)
+    ? await driver.plan({ scope, desired: desiredOf(spec, power), isNew: before.length === 0 }, options)
     : // What is known to be wrong is worth saying even if the cloud cannot add to it.
       await driver
         .validate({ scope, desired: bareServers(spec) }, options)
@@ -64,11 +81,12 @@ export async function examineStored(
   drivers: Drivers,
 ): Promise<PlanResponse> {
   const { spec } = row;
-  const scope = { sliceId: row.id, sliceName: row.name, userId: row.user_id, username: row.username };
+  // Deploying starts a slice that is off as a whole, and leaves single nodes off.
+  const power = powerOf({ ...row, goal: 'running' });
   const answer = await drivers
     .of(spec.infrastructure)
     .plan(
-      { scope, desired: desiredOf(spec), isNew: row.generation === 0 },
+      { scope: scopeOf(row), desired: desiredOf(spec, power), isNew: row.cloud_name === '' },
       { token: await drivers.token(caller), requestId, signal },
     );
   refuse(spec, { own: [], theirs: answer.violations, isNamed: true });
@@ -102,10 +120,13 @@ export function admit(needed: ResourceTotals, usage: Usage, limits: UserLimits):
   });
 }
 
-function checkPrivileges(spec: SliceSpec, caller: Caller): FieldViolation[] {
+/** What an admin has chosen before may stay. */
+function checkPrivileges(spec: SliceSpec, caller: Caller, before: readonly SliceSpec[]): FieldViolation[] {
   if (caller.role === 'admin') return [];
+  const chosen = before.flatMap(({ networks }) => networks);
   return spec.networks.flatMap((network, index) =>
-    network.vlanId === 0
+    network.vlanId === 0 ||
+    chosen.some(({ name, vlanId }) => name === network.name && vlanId === network.vlanId)
       ? []
       : [{ field: `networks[${index}].vlan_id`, message: 'only an admin chooses a VLAN; leave it out' }],
   );
@@ -121,8 +142,8 @@ function canAskDriver(spec: SliceSpec, drivers: Drivers, limits: SpecLimits): bo
   }
 }
 
-function desiredOf(spec: SliceSpec): Resource[] {
-  return compileSpec(spec, { power: Power.ON });
+function desiredOf(spec: SliceSpec, power: Applicant['power'] = { power: Power.ON }): Resource[] {
+  return compileSpec(spec, power);
 }
 
 function refuse(
@@ -134,16 +155,22 @@ function refuse(
   if (all.length > 0) throw invalid(all);
 }
 
-// A spec with mistakes has no meaning as a whole, but its images, flavors and zones can be judged one by one. The names
-// are places in the request, since those of the nodes may be missing or double.
+// A spec with mistakes has no meaning as a whole, but its images, flavors, zones, key pairs and volume types can be judged
+// one by one. The names are places in the request, since those of the nodes may be missing or double.
 function bareServers(spec: SliceSpec): Resource[] {
-  return spec.nodes.map((node, index) => {
+  return spec.nodes.flatMap((node, index) => {
+    const { image, flavor, keyPair, volumes } = node;
     const availabilityZone = node.availabilityZone || spec.availabilityZone;
-    const server = { image: node.image, flavor: node.flavor, ports: [], availabilityZone, power: Power.ON };
-    return Resource.fromPartial({
-      name: String(index),
-      kind: { $case: 'server', value: { spec: server, status: undefined } },
-    });
+    const server = { image, flavor, keyPair, availabilityZone, power: Power.ON };
+    return [
+      Resource.fromPartial({ name: String(index), kind: { $case: 'server', value: { spec: server } } }),
+      ...volumes.map(({ size, type }, position) =>
+        Resource.fromPartial({
+          name: `${index}/${position}`,
+          kind: { $case: 'volume', value: { spec: { size, type } } },
+        }),
+      ),
+    ];
   });
 }
 
@@ -165,6 +192,17 @@ function fieldOf(
       if (field === 'availability_zone' && node.availabilityZone === '') return 'availability_zone';
       return field === '' ? `nodes[${index}]` : `nodes[${index}].${field}`;
     }
+    case 'volume': {
+      const places = spec.nodes.flatMap((node, index) =>
+        volumesOf(node).map((volume, position) => ({ volume, index, position })),
+      );
+      const place = places.find(({ volume, index, position }) =>
+        isNamed ? volume.name === name : `${index}/${position}` === name,
+      );
+      return place ? `nodes[${place.index}].volumes[${place.position}].${field}` : 'nodes';
+    }
+    case 'router':
+      return outsideField(spec);
     case 'network':
     case 'subnet': {
       const index = spec.networks.findIndex((network) => network.name === name);
@@ -181,4 +219,12 @@ function fieldOf(
     default:
       return kind === '' ? 'nodes' : 'networks';
   }
+}
+
+/** The first that asks for a way outside. */
+function outsideField({ nodes, networks }: SliceSpec): string {
+  const node = nodes.findIndex(({ floatingIp, internetAccess }) => floatingIp || internetAccess);
+  if (node >= 0) return `nodes[${node}].${nodes[node]?.floatingIp ? 'floating_ip' : 'internet_access'}`;
+  const network = networks.findIndex(({ internetAccess }) => internetAccess);
+  return network < 0 ? 'networks' : `networks[${network}].internet_access`;
 }

@@ -1,18 +1,18 @@
 // The audit log as administrators read it.
 
+import { pageOf } from '#common/page.ts';
 import type { AuditEntry } from '#proto/pucp/slice/v1/audit.ts';
 import type {
   ListAuditEntriesRequest,
   ListAuditEntriesResponse,
 } from '#proto/pucp/slice/v1/slice_service.ts';
 import type { AuditRow, AuditStore } from './audit-store.ts';
-import { pageOf } from './page.ts';
 
 export async function listAuditEntries(
   request: ListAuditEntriesRequest,
   store: Pick<AuditStore, 'list'>,
 ): Promise<ListAuditEntriesResponse> {
-  const { before, limit } = pageOf(request);
+  const { from: before, limit } = pageOf(request);
   const rows = await store.list({ before, limit: limit + 1 });
   const page = rows.slice(0, limit);
   return {

@@ -3,7 +3,9 @@
 
 import type { Caller } from '#common/caller.ts';
 import { Failure, invalid, notFound } from '#common/errors.ts';
+import { pageOf } from '#common/page.ts';
 import type { Context, Handlers } from '#common/rpc-server.ts';
+import { withLinks } from '#engine/spec/attach.ts';
 import type { SpecLimits } from '#engine/spec/check.ts';
 import { expandTopology, topologyTypes } from '#engine/spec/topologies/expand.ts';
 import { ResourceTotals, SliceSpec, SliceState } from '#proto/pucp/slice/v1/slice.ts';
@@ -13,25 +15,36 @@ import { admit, examine, examineStored, type UserLimits } from './admission.ts';
 import { listAuditEntries } from './audit.ts';
 import type { AuditStore } from './audit-store.ts';
 import type { Drivers } from './drivers.ts';
-import { deploy, remove, restart, start, stop } from './intents.ts';
+import { listSliceEvents, listSliceSteps } from './history.ts';
+import type { HistoryStore, Snapshot } from './history-store.ts';
+import { deploy, onFailureOf, remove, restart, start, stop } from './intents.ts';
+import { type Lifetime, type LifetimeLimits, lifetimeOf, renewalOf } from './lifetime.ts';
+import type { LifetimeStore } from './lifetime-store.ts';
 import type { Notifications } from './notifications.ts';
-import { pageOf } from './page.ts';
 import { checkedView, planView } from './plan.ts';
+import { restartNode, startNode, stopNode } from './power-intents.ts';
+import { resourceViews } from './resource-views.ts';
 import { collectResources } from './resources.ts';
 import type { SliceRow } from './rows.ts';
+import { statusView } from './status-line.ts';
 import type { Intent, Store, Usage } from './store.ts';
 import { withTopology } from './topology.ts';
-import { changeView, nodeViews, sliceView, statusView } from './view.ts';
+import { checkUpdate, storeUpdate } from './update.ts';
+import { changeView, nodeViews, sliceView } from './view.ts';
 import { watchEvents } from './watch.ts';
 
 export type HandlerOptions = {
   readonly store: Store;
+  readonly history: HistoryStore;
   readonly audit: AuditStore;
   readonly drivers: Drivers;
   readonly notifications: Notifications;
   readonly specLimits: SpecLimits;
   readonly userLimits: UserLimits;
+  readonly lifetimes: LifetimeStore;
+  readonly lifetimeLimits: LifetimeLimits;
   readonly newId: () => string;
+  readonly now: () => number;
   /** Fires when the process ends: watchers are let go. */
   readonly closing: AbortSignal;
 };
@@ -39,7 +52,9 @@ export type HandlerOptions = {
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceServer> {
-  const { store, audit, drivers, notifications, specLimits, userLimits, newId, closing } = options;
+  const { store, history, now, audit, drivers, notifications, specLimits, userLimits, newId, closing } =
+    options;
+  const { lifetimes, lifetimeLimits } = options;
 
   const find = async (id: string, caller: Caller): Promise<SliceRow> => {
     const row = UUID.test(id) ? await store.get(id) : undefined;
@@ -50,6 +65,11 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
     const row = await find(id, caller);
     if (row.deleted_at !== null) throw notFound('slice', id);
     return row;
+  };
+  const snapshotOf = async (id: string): Promise<Snapshot> => {
+    const snapshot = await history.snapshot(id);
+    if (!snapshot) throw notFound('slice', id);
+    return snapshot;
   };
   const resourcesOf = async (row: SliceRow) => (await store.resources([row.id])).get(row.id) ?? [];
 
@@ -67,7 +87,7 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
 
   return {
     async listSlices({ status, ...page }, { caller }) {
-      const { before, limit } = pageOf(page);
+      const { from: before, limit } = pageOf(page);
       const rows = await store.list({
         userId: caller.role === 'admin' ? undefined : caller.userId,
         status: status === SliceState.UNSPECIFIED ? undefined : status,
@@ -87,16 +107,32 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
       { caller, requestId, signal, log },
     ) {
       const expansion = expandTopology(SliceSpec.fromPartial(fields), topology);
-      const { spec } = expansion;
+      const spec = withLinks(expansion.spec);
       const sliceId = newId();
       const limits = { drivers, limits: specLimits };
       const examining = examine(spec, { sliceId, caller, requestId, signal }, limits);
       const plan = await withTopology(expansion, examining);
       const totals = plan.totals ?? ResourceTotals.create();
-      const message = isDeployed ? 'Slice created; deployment has started' : 'Slice created as a draft';
       const { userId, username, role } = caller;
-      const goal = isDeployed ? 'running' : 'none';
-      const slice = { id: sliceId, userId, username, role, spec, totals, goal, requestId, message } as const;
+      const lifetime = lifetimeOf(
+        { ...fields, deploy: isDeployed },
+        { now: now(), role, limits: lifetimeLimits },
+      );
+      const goal = isDeployed && !lifetime.startAt ? 'running' : 'none';
+      const message = creationMessage(goal, lifetime);
+      const onFailure = onFailureOf({ deployed_spec: null }, fields.onFailure);
+      const owner = { userId, username, role };
+      const slice = {
+        id: sliceId,
+        ...owner,
+        spec,
+        totals,
+        goal,
+        onFailure,
+        requestId,
+        message,
+        lifetime,
+      } as const;
       const admitUser = (usage: Usage) => admit(totals, usage, userLimits);
       if (isOnlyChecked) {
         admitUser(await store.usage(userId));
@@ -110,6 +146,23 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
     async getSlice({ id }, { caller }) {
       const row = await findLive(id, caller);
       return sliceView(row, await resourcesOf(row));
+    },
+
+    async updateSlice(request, context) {
+      const { requestId, log } = context;
+      const row = await findLive(request.id, context.caller);
+      drivers.of(row.spec.infrastructure);
+      const change = await checkUpdate(row, request, context, { drivers, specLimits });
+      if (request.validateOnly)
+        return { ...checkedView(change.spec, change.plan), id: row.id, sliceId: row.id };
+      const done = await storeUpdate(row, { change, request, requestId }, { store, userLimits });
+      if (!done) throw notFound('slice', request.id);
+      if (done.intent) log.info({ slice_id: row.id, goal: done.intent.goal }, 'slice changed');
+      return changeView(done.row, done.intent?.message ?? 'Nothing to do: the slice has this spec already');
+    },
+
+    async getSliceSpec({ id }, { caller }) {
+      return (await findLive(id, caller)).spec;
     },
 
     async deleteSlice({ id }, context) {
@@ -126,11 +179,11 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
       return planView(await examineStored(row, context, drivers));
     },
 
-    async deploySlice({ id }, context) {
+    async deploySlice({ id, onFailure }, context) {
       const row = await findLive(id, context.caller);
       drivers.of(row.spec.infrastructure);
       const nothing = `Nothing to do: the slice is ${wordOf(row.status)} already`;
-      return change(id, context, { decide: deploy, nothing });
+      return change(id, context, { decide: (current) => deploy(current, onFailure), nothing });
     },
 
     stopSlice: ({ id }, context) =>
@@ -151,22 +204,62 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
         nothing: 'Nothing to do: the servers are being restarted already',
       }),
 
+    stopNode: ({ id, node }, context) =>
+      change(id, context, {
+        decide: (row) => stopNode(row, node),
+        nothing: `Nothing to do: the server ${node} is off or on its way there`,
+      }),
+
+    startNode: ({ id, node }, context) =>
+      change(id, context, {
+        decide: (row) => startNode(row, node),
+        nothing: `Nothing to do: the server ${node} runs or is on its way there`,
+      }),
+
+    restartNode: ({ id, node }, context) =>
+      change(id, context, {
+        decide: (row) => restartNode(row, node),
+        nothing: `Nothing to do: the server ${node} is being restarted already`,
+      }),
+
+    async renewSlice(request, { caller, requestId, log }) {
+      await findLive(request.id, caller);
+      const rules = { now: now(), role: caller.role, limits: lifetimeLimits };
+      const row = await lifetimes.renew(request.id, requestId, (one) => renewalOf(one, request, rules));
+      if (!row) throw notFound('slice', request.id);
+      log.info({ slice_id: row.id, expires_at: row.expires_at }, 'slice renewed');
+      return sliceView(row, await resourcesOf(row));
+    },
+
     async listNodes({ id }, { caller }) {
       const row = await findLive(id, caller);
       return { nodes: nodeViews(row, await resourcesOf(row)) };
     },
 
     async getSliceStatus({ id }, { caller }) {
-      const row = await findLive(id, caller);
-      return statusView(row, await resourcesOf(row));
+      await findLive(id, caller);
+      return statusView(await snapshotOf(id), now());
     },
 
     async *watchSlice({ id, after, follow = true }, context) {
-      await find(id, context.caller);
-      if (after < 0) throw invalid([{ field: 'after', message: 'must not be negative' }]);
+      const row = await find(id, context.caller);
+      if (after !== undefined && after < 0)
+        throw invalid([{ field: 'after', message: 'must not be negative' }]);
       const signal = AbortSignal.any([context.signal, closing]);
-      yield* watchEvents({ id, after, follow, signal }, { store, notifications });
+      const isOver = row.deleted_at !== null;
+      yield* watchEvents({ id, after, follow, isOver, signal }, { store, notifications, history, now });
       if (closing.aborted && !context.signal.aborted) throw shuttingDown();
+    },
+
+    listSliceEvents: async (request, { caller }) =>
+      listSliceEvents(await find(request.id, caller), request, history),
+
+    listSliceSteps: async (request, context) =>
+      listSliceSteps(await find(request.id, context.caller), request, { drivers, context }),
+
+    async listSliceResources({ id }, { caller }) {
+      await findLive(id, caller);
+      return { resources: resourceViews(await snapshotOf(id)) };
     },
 
     async abandonSlice(request, context) {
@@ -181,6 +274,13 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
     getResources: (request, { caller, requestId, signal }) =>
       collectResources(request, drivers, { caller, requestId, signal }),
   };
+}
+
+function creationMessage(goal: 'running' | 'none', { startAt }: Lifetime): string {
+  if (goal === 'running') return 'Slice created; deployment has started';
+  return startAt
+    ? `Slice created; it will be deployed at ${startAt.toISOString()}`
+    : 'Slice created as a draft';
 }
 
 function isVisible(row: SliceRow, caller: Caller): boolean {

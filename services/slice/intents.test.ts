@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '#common/errors.ts';
-import { SliceState } from '#proto/pucp/slice/v1/slice.ts';
+import { SliceSpec, SliceState } from '#proto/pucp/slice/v1/slice.ts';
 import { deploy, remove, restart, start, stop } from './intents.ts';
+import { restartOfAll } from './power.ts';
 import type { SliceRow } from './rows.ts';
 
 const VERBS = { deploy, stop, start, restart, remove };
@@ -28,6 +29,7 @@ const AFTER_DEPLOYMENT = {
 
 const BEFORE_DEPLOYMENT = {
   DRAFT: { deploy: 'DEPLOYING', stop: '!', start: '!', restart: '!', remove: 'DELETED' },
+  SCHEDULED: { deploy: 'DEPLOYING', stop: '!', start: '!', restart: '!', remove: 'DELETED' },
   DEPLOYING: { deploy: '-', stop: '!', start: '!', restart: '!', remove: 'DELETING' },
   ERROR: { deploy: 'DEPLOYING', stop: '!', start: '!', restart: '!', remove: 'DELETING' },
 } as const;
@@ -55,6 +57,9 @@ function outcomeOf(decide: () => { status: SliceState } | undefined): string {
 }
 
 function rowOf(status: SliceState, deployedAt: Date | null): SliceRow {
-  const generation = status === SliceState.DRAFT ? 0 : 1;
-  return { name: 'lab', status, generation, deployed_at: deployedAt } as SliceRow;
+  const spec = SliceSpec.fromPartial({ nodes: [{ name: 'vm1' }] });
+  const isOff = status === SliceState.STOPPING || status === SliceState.STOPPED;
+  const goal = isOff ? 'stopped' : 'running';
+  const node_power = status === SliceState.RESTARTING ? restartOfAll(spec) : {};
+  return { name: 'lab', status, goal, spec, node_power, deployed_at: deployedAt } as SliceRow;
 }

@@ -9,7 +9,7 @@ function conclusionOf(
   { goal = 'running', attempts = 0 }: { goal?: Goal; attempts?: number } = {},
 ) {
   const error = new Failure({ code, reason: 'TEST', message: 'said the cloud' });
-  return failed({ goal, attempts } as SliceRow, error).kind;
+  return failed({ goal, attempts, undoing: '' } as SliceRow, error).kind;
 }
 
 test('what passes by itself is waited for, however long', () => {

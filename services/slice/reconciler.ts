@@ -6,18 +6,15 @@ import type { Log } from '#common/log.ts';
 import type { Metrics } from '#common/metrics.ts';
 import { backoffMs } from '#common/time.ts';
 import { compileSpec } from '#engine/spec/compile.ts';
-import {
-  type ConvergeRequest,
-  type ConvergeResult,
-  OnFailure,
-} from '#proto/pucp/driver/v1/driver_service.ts';
-import { Power, type Resource } from '#proto/pucp/driver/v1/resource.ts';
-import { SliceState } from '#proto/pucp/slice/v1/slice.ts';
+import type { ConvergeRequest, ConvergeResult } from '#proto/pucp/driver/v1/driver_service.ts';
+import type { Resource } from '#proto/pucp/driver/v1/resource.ts';
+import { OnFailure, SliceState } from '#proto/pucp/slice/v1/slice.ts';
 import type { Drivers } from './drivers.ts';
 import type { Notifications } from './notifications.ts';
 import { type Conclusion, concluded, failed } from './outcomes.ts';
+import { powerOf } from './power.ts';
 import { createRecorder } from './recorder.ts';
-import { type SliceRow, stateEvent } from './rows.ts';
+import { type SliceRow, scopeOf, stateEvent } from './rows.ts';
 import type { WorkStore } from './work-store.ts';
 
 export type ReconcilerOptions = {
@@ -97,6 +94,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       }
       case 'onward':
         return store.proceed(work, conclusion.goal, [stateEvent(conclusion.message)]);
+      case 'undone':
+        log.warn({ slice_id: work.id, reason: conclusion.undoing.reason }, 'change failed and is undone');
+        return store.undo(work, conclusion.undoing);
       case 'postponed': {
         const delayMs = backoffMs(work.attempts, backoff);
         const fields = {
@@ -162,22 +162,22 @@ async function watchGoal(
 }
 
 function requestOf(work: SliceRow): ConvergeRequest {
-  const isFirst = work.deployed_at === null;
+  // A driver rolls back to nothing. What a change is undone to is this service's to say, once the driver has given up.
+  const isFirst = work.deployed_spec === null;
   return {
-    scope: { sliceId: work.id, sliceName: work.name, userId: work.user_id, username: work.username },
+    scope: scopeOf(work),
     desired: desiredOf(work),
-    onFailure: isFirst && work.goal === 'running' ? OnFailure.ROLLBACK : OnFailure.KEEP,
+    onFailure: isFirst && work.goal === 'running' ? work.on_failure : OnFailure.KEEP,
     fence: work.fence,
   };
 }
 
-function desiredOf({ goal, spec }: SliceRow): Resource[] {
-  switch (goal) {
+function desiredOf(work: SliceRow): Resource[] {
+  switch (work.goal) {
     case 'running':
-      return compileSpec(spec, { power: Power.ON });
     case 'stopped':
     case 'restarting':
-      return compileSpec(spec, { power: Power.OFF });
+      return compileSpec(work.spec, powerOf(work));
     case 'deleted':
     case 'none':
       return [];

@@ -4,6 +4,7 @@
 import type { ConvergeEvent } from '#proto/pucp/driver/v1/driver_service.ts';
 import { type Resource, ResourceState } from '#proto/pucp/driver/v1/resource.ts';
 import { SliceEventType } from '#proto/pucp/slice/v1/slice_service.ts';
+import { stateWord } from './resource-views.ts';
 import { kindOf, type NewEvent, type SliceRow } from './rows.ts';
 import type { WorkStore } from './work-store.ts';
 
@@ -28,7 +29,9 @@ const MOST_PENDING = 1_000;
 export function createRecorder({ work, store, share, onFailure }: RecorderOptions): Recorder {
   let events: NewEvent[] = [];
   let resources: Resource[] = [];
-  let percent = 0;
+  // Work that is taken up again goes on from where it was, and shares what is left.
+  const from = Math.max(share.from, work.percent);
+  let percent = from;
   let message = '';
   let writing: Promise<void> | undefined;
   let failure: { readonly error: unknown } | undefined;
@@ -53,7 +56,7 @@ export function createRecorder({ work, store, share, onFailure }: RecorderOption
 
   return {
     async add(event) {
-      percent = Math.max(percent, Math.round(share.from + ((share.to - share.from) * event.percent) / 100));
+      percent = Math.max(percent, Math.floor(from + ((share.to - from) * event.percent) / 100));
       const said = toEvent(event, percent);
       if (event.event?.$case === 'resource') {
         const resource = event.event.value;
@@ -87,12 +90,6 @@ function toEvent({ event, message }: ConvergeEvent, percent: number): NewEvent |
   }
   if (event?.$case === 'result' || message === '') return undefined;
   return { type: SliceEventType.PROGRESS, message, percent };
-}
-
-/** A resource's state as the API writes it: `failed` for what the cloud gave up. */
-function stateWord(state: ResourceState): string {
-  if (state === ResourceState.BROKEN) return 'failed';
-  return state.replace('RESOURCE_STATE_', '').toLowerCase();
 }
 
 const SAID: Readonly<Record<ResourceState, string>> = {

@@ -2,12 +2,16 @@
 
 import type { CallerRole } from '#common/caller.ts';
 import type { Knex } from '#common/database.ts';
+import { FailedResource, type Scope } from '#proto/pucp/driver/v1/driver_service.ts';
 import { Resource } from '#proto/pucp/driver/v1/resource.ts';
-import { SliceSpec, type SliceState } from '#proto/pucp/slice/v1/slice.ts';
+import { type OnFailure, SliceSpec, type SliceState } from '#proto/pucp/slice/v1/slice.ts';
 import { type SliceEvent, SliceEventType } from '#proto/pucp/slice/v1/slice_service.ts';
 
 /** What the clouds are to be made equal to; `restarting` becomes `running` once all servers are off. */
 export type Goal = 'none' | 'running' | 'stopped' | 'restarting' | 'deleted';
+
+/** By name, the nodes that are off, and those that are switched off and then on; power.ts says when that counts. */
+export type NodePower = Readonly<Record<string, 'off' | 'restart'>>;
 
 export type SliceRow = {
   id: string;
@@ -17,11 +21,24 @@ export type SliceRow = {
   username: string;
   role: CallerRole;
   name: string;
+  /** The name when it was first deployed, which those of resources in the cloud begin with; empty before. */
+  cloud_name: string;
   spec: SliceSpec;
+  /** The spec that was last deployed in full, null if none was yet, and what it takes. */
+  deployed_spec: SliceSpec | null;
+  deployed_vcpus: number;
+  deployed_ram: number;
+  deployed_disk: number;
   status: SliceState;
   goal: Goal;
   generation: number;
   settled_generation: number;
+  /** What becomes of the work if it fails; never unspecified. */
+  on_failure: OnFailure;
+  /** Why the last change failed, while and after it is undone; empty otherwise. */
+  undoing: string;
+  /** What the last work failed at. */
+  failures: FailedResource[];
   fence: number;
   attempts: number;
   retry_at: Date | null;
@@ -38,9 +55,19 @@ export type SliceRow = {
   updated_at: Date;
   deployed_at: Date | null;
   deleted_at: Date | null;
+  /** What was asked for single nodes. */
+  node_power: NodePower;
+  /** When it is to be deployed, null if not by the clock. */
+  start_at: Date | null;
+  /** When it is to be deleted, null if never. */
+  expires_at: Date | null;
+  /** When its owner is to be reminded of that, null if not again. */
+  remind_at: Date | null;
+  /** How often its owner put the end off. */
+  renewals: number;
 };
 
-type EventRow = {
+export type EventRow = {
   slice_id: string;
   sequence: number;
   time: Date;
@@ -62,7 +89,22 @@ export type NewEvent = Pick<SliceEvent, 'type' | 'message'> &
 export const CHANNEL = 'pucp_slice';
 
 export function toSliceRow(row: SliceRow): SliceRow {
-  return { ...row, spec: SliceSpec.fromJSON(row.spec) };
+  return {
+    ...row,
+    spec: SliceSpec.fromJSON(row.spec),
+    deployed_spec: row.deployed_spec && SliceSpec.fromJSON(row.deployed_spec),
+    failures: row.failures.map(FailedResource.fromJSON),
+  };
+}
+
+/** Whose resources a driver is to work on. A slice that was renamed keeps its name in the cloud. */
+export function scopeOf(row: SliceRow): Scope {
+  return {
+    sliceId: row.id,
+    sliceName: row.cloud_name || row.name,
+    userId: row.user_id,
+    username: row.username,
+  };
 }
 
 export function toEvent(row: EventRow): SliceEvent {
@@ -78,6 +120,7 @@ export function toEvent(row: EventRow): SliceEvent {
     message: row.message,
     percent: row.percent,
     requestId: row.request_id,
+    slice: undefined,
   };
 }
 

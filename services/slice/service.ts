@@ -13,6 +13,10 @@ import { createAuditStore } from './audit-store.ts';
 import type { SliceConfig } from './config.ts';
 import { connectDrivers, type Drivers } from './drivers.ts';
 import { sliceHandlers } from './handlers.ts';
+import { createHistoryStore } from './history-store.ts';
+import { startHistorySweep } from './history-sweep.ts';
+import { createLifetimeStore } from './lifetime-store.ts';
+import { startLifetimeTimer } from './lifetime-timer.ts';
 import { migrations } from './migrations/all.ts';
 import { listen } from './notifications.ts';
 import { openQueue } from './queue.ts';
@@ -69,15 +73,25 @@ export async function startSlice(
       log,
     });
     closers.push(workers.close);
+    const history = createHistoryStore(knex, { ...config.history, now });
+    const sweep = startHistorySweep(history, log);
+    closers.push(sweep.close);
+    const lifetimes = createLifetimeStore(knex, { now, limits: config.lifetime });
+    const timer = startLifetimeTimer({ store, lifetimes, now, newId: randomUUID, sweepMs, log });
+    closers.push(timer.close);
 
     const closing = new AbortController();
     const handlers = sliceHandlers({
       store,
+      history,
       audit: createAuditStore(knex, { now }),
       drivers,
       notifications,
       specLimits: config.specLimits,
       userLimits: config.userLimits,
+      lifetimes,
+      lifetimeLimits: config.lifetime,
+      now,
       newId: randomUUID,
       closing: closing.signal,
     });

@@ -4,13 +4,14 @@
 import type { CallerRole } from '#common/caller.ts';
 import type { Knex } from '#common/database.ts';
 import type { Resource } from '#proto/pucp/driver/v1/resource.ts';
-import { type ResourceTotals, SliceSpec, SliceState } from '#proto/pucp/slice/v1/slice.ts';
+import { OnFailure, type ResourceTotals, SliceSpec, SliceState } from '#proto/pucp/slice/v1/slice.ts';
 import type { SliceEvent } from '#proto/pucp/slice/v1/slice_service.ts';
+import type { Lifetime } from './lifetime.ts';
 import type { Queue } from './queue.ts';
 import {
   appendEvents,
   type Goal,
-  type NewEvent,
+  type NodePower,
   readEvents,
   readResources,
   type SliceRow,
@@ -26,8 +27,10 @@ export type NewSlice = {
   readonly spec: SliceSpec;
   readonly totals: ResourceTotals;
   readonly goal: 'none' | 'running';
+  readonly onFailure: OnFailure;
   readonly requestId: string;
   readonly message: string;
+  readonly lifetime: Lifetime;
 };
 
 /** What a user has in all, drafts included, what is deleted not. */
@@ -38,16 +41,70 @@ export type Usage = {
   readonly diskGib: number;
 };
 
-/** A new goal for a slice, or a draft's end. */
+/** A new goal for a slice, or a draft's end; for a draft that stays one, `none`. */
 export type Intent = {
-  readonly goal: Exclude<Goal, 'none'>;
+  readonly goal: Goal;
   readonly status: SliceState;
   readonly message: string;
+  /** What becomes of the work if it fails; keep if absent. */
+  readonly onFailure?: OnFailure;
+  /** The spec that takes the place of the one there is. */
+  readonly change?: { readonly spec: SliceSpec; readonly totals: ResourceTotals };
+  /** What was asked for single nodes; as it is if absent. */
+  readonly nodePower?: NodePower;
 };
+
+/** What became of an intent: none if there was nothing to do. */
+export type Intended = { readonly row: SliceRow; readonly intent: Intent | undefined };
 
 export type Store = ReturnType<typeof createStore>;
 
 export function createStore(knex: Knex, { queue, now }: { queue: Queue; now: () => number }) {
+  const setGoal = async (
+    tx: Knex,
+    { id, requestId }: { id: string; requestId: string },
+    decide: (row: SliceRow) => Intent | undefined,
+  ): Promise<Intended | undefined> => {
+    const found = await tx<SliceRow>('slices').where({ id }).forUpdate().first();
+    if (!found) return undefined;
+    const before = toSliceRow(found);
+    const intent = decide(before);
+    if (!intent) return { row: before, intent };
+    const at = new Date(now());
+    // What never was on its way to a cloud is gone as soon as it is to go.
+    const isEnd = intent.status === SliceState.DELETED;
+    const isDue = !isEnd && intent.goal !== 'none';
+    const generation = before.generation + 1;
+    const [updated] = await tx<SliceRow>('slices')
+      .where({ id })
+      .update({
+        goal: intent.goal,
+        status: intent.status,
+        generation,
+        settled_generation: isDue ? before.settled_generation : generation,
+        on_failure: intent.onFailure ?? OnFailure.KEEP,
+        undoing: '',
+        failures: JSON.stringify([]) as never,
+        ...(intent.change && specColumns(intent.change)),
+        ...(intent.nodePower && { node_power: JSON.stringify(intent.nodePower) as never }),
+        ...(isDue && { cloud_name: before.cloud_name || (intent.change?.spec.name ?? before.name) }),
+        attempts: 0,
+        retry_at: null,
+        percent: isEnd ? 100 : 0,
+        message: intent.message,
+        error_message: '',
+        request_id: requestId,
+        updated_at: at,
+        deleted_at: isEnd ? at : null,
+      })
+      .returning('*');
+    if (!updated) throw new Error('the slice was not changed');
+    const row = toSliceRow(updated);
+    await appendEvents(tx, row, [stateEvent(intent.message)], at);
+    if (isDue) await queue.enqueue([id], tx);
+    return { row, intent };
+  };
+
   return {
     async ping(): Promise<void> {
       await knex.raw('select 1');
@@ -59,7 +116,7 @@ export function createStore(knex: Knex, { queue, now }: { queue: Queue; now: () 
     /** Stores a slice. `admit` throws if the user would have too much; the user's other creations wait meanwhile. */
     create: (slice: NewSlice, admit: (usage: Usage) => void): Promise<SliceRow> =>
       knex.transaction(async (tx) => {
-        await tx.raw('select pg_advisory_xact_lock(hashtextextended(?, 0))', [`slices of ${slice.userId}`]);
+        await holdUser(tx, slice.userId);
         admit(await usageOf(tx, slice.userId));
         const isDue = slice.goal !== 'none';
         const at = new Date(now());
@@ -69,15 +126,14 @@ export function createStore(knex: Knex, { queue, now }: { queue: Queue; now: () 
             user_id: slice.userId,
             username: slice.username,
             role: slice.role,
-            name: slice.spec.name,
-            spec: JSON.stringify(SliceSpec.toJSON(slice.spec)),
-            status: isDue ? SliceState.DEPLOYING : SliceState.DRAFT,
+            ...specColumns(slice),
+            cloud_name: isDue ? slice.spec.name : '',
+            on_failure: slice.onFailure,
+            ...lifetimeColumns(slice.lifetime),
+            status: firstState(slice),
             goal: slice.goal,
             generation: isDue ? 1 : 0,
             message: slice.message,
-            total_vcpus: slice.totals.totalVcpus,
-            total_ram: slice.totals.totalRam,
-            total_disk: slice.totals.totalDisk,
             request_id: slice.requestId,
             created_at: at,
             updated_at: at,
@@ -120,39 +176,18 @@ export function createStore(knex: Knex, { queue, now }: { queue: Queue; now: () 
       id: string,
       requestId: string,
       decide: (row: SliceRow) => Intent | undefined,
-    ): Promise<{ row: SliceRow; intent: Intent | undefined } | undefined> =>
+    ): Promise<Intended | undefined> => knex.transaction((tx) => setGoal(tx, { id, requestId }, decide)),
+
+    /** The same for what may take more: `decide` is told what else the slice's user has; other creations wait. */
+    intendMore: (
+      { id, user_id }: SliceRow,
+      requestId: string,
+      decide: (row: SliceRow, others: Usage) => Intent | undefined,
+    ): Promise<Intended | undefined> =>
       knex.transaction(async (tx) => {
-        const found = await tx<SliceRow>('slices').where({ id }).forUpdate().first();
-        if (!found) return undefined;
-        const before = toSliceRow(found);
-        const intent = decide(before);
-        if (!intent) return { row: before, intent };
-        const at = new Date(now());
-        // What never was on its way to a cloud is gone as soon as it is to go.
-        const isEnd = intent.status === SliceState.DELETED;
-        const [updated] = await tx<SliceRow>('slices')
-          .where({ id })
-          .update({
-            goal: intent.goal,
-            status: intent.status,
-            generation: before.generation + 1,
-            settled_generation: isEnd ? before.generation + 1 : before.settled_generation,
-            attempts: 0,
-            retry_at: null,
-            percent: isEnd ? 100 : 0,
-            message: intent.message,
-            error_message: '',
-            request_id: requestId,
-            updated_at: at,
-            deleted_at: isEnd ? at : null,
-          })
-          .returning('*');
-        if (!updated) throw new Error('the slice was not changed');
-        const row = toSliceRow(updated);
-        const events: NewEvent[] = [stateEvent(intent.message)];
-        await appendEvents(tx, row, events, at);
-        if (!isEnd) await queue.enqueue([id], tx);
-        return { row, intent };
+        await holdUser(tx, user_id);
+        const others = await usageOf(tx, user_id, id);
+        return setGoal(tx, { id, requestId }, (row) => decide(row, others));
       }),
 
     resources: (ids: readonly string[]): Promise<ReadonlyMap<string, Resource[]>> => readResources(knex, ids),
@@ -162,16 +197,40 @@ export function createStore(knex: Knex, { queue, now }: { queue: Queue; now: () 
   };
 }
 
-async function usageOf(tx: Knex, userId: string): Promise<Usage> {
-  const [sums] = await tx('slices')
-    .where({ user_id: userId })
-    .whereNull('deleted_at')
-    .select<{ slices: string; vcpus: string; ram: string; disk: string }[]>(
-      tx.raw('count(*) as slices'),
-      tx.raw('coalesce(sum(total_vcpus), 0) as vcpus'),
-      tx.raw('coalesce(sum(total_ram), 0) as ram'),
-      tx.raw('coalesce(sum(total_disk), 0) as disk'),
-    );
+function firstState({ goal, lifetime }: NewSlice): SliceState {
+  if (goal !== 'none') return SliceState.DEPLOYING;
+  return lifetime.startAt ? SliceState.SCHEDULED : SliceState.DRAFT;
+}
+
+function lifetimeColumns({ startAt, expiresAt, remindAt }: Lifetime) {
+  return { start_at: startAt, expires_at: expiresAt, remind_at: remindAt };
+}
+
+function specColumns({ spec, totals }: { spec: SliceSpec; totals: ResourceTotals }) {
+  return {
+    name: spec.name,
+    spec: JSON.stringify(SliceSpec.toJSON(spec)) as never,
+    total_vcpus: totals.totalVcpus,
+    total_ram: totals.totalRam,
+    total_disk: totals.totalDisk,
+  };
+}
+
+/** Until the end of the transaction no other adds up what the user has. */
+async function holdUser(tx: Knex, userId: string): Promise<void> {
+  await tx.raw('select pg_advisory_xact_lock(hashtextextended(?, 0))', [`slices of ${userId}`]);
+}
+
+/** Until a change has come about, or has been undone, a slice counts as the larger of what it was and what it is to be. */
+async function usageOf(tx: Knex, userId: string, exceptId?: string): Promise<Usage> {
+  const slices = tx('slices').where({ user_id: userId }).whereNull('deleted_at');
+  if (exceptId !== undefined) slices.whereNot({ id: exceptId });
+  const [sums] = await slices.select<{ slices: string; vcpus: string; ram: string; disk: string }[]>(
+    tx.raw('count(*) as slices'),
+    tx.raw('coalesce(sum(greatest(total_vcpus, deployed_vcpus)), 0) as vcpus'),
+    tx.raw('coalesce(sum(greatest(total_ram, deployed_ram)), 0) as ram'),
+    tx.raw('coalesce(sum(greatest(total_disk, deployed_disk)), 0) as disk'),
+  );
   return {
     slices: Number(sums?.slices),
     vcpus: Number(sums?.vcpus),

@@ -14,10 +14,11 @@ import {
   type NodeVolume,
   type ResourceTotals,
   type Slice,
-  SliceState,
   type VolumeSpec,
 } from '#proto/pucp/slice/v1/slice.ts';
-import type { SliceChange, SliceStatus } from '#proto/pucp/slice/v1/slice_service.ts';
+import type { SliceChange } from '#proto/pucp/slice/v1/slice_service.ts';
+import { hasNetworkFailed, nodeFailure } from './failures.ts';
+import { powerWord } from './power.ts';
 import type { SliceRow } from './rows.ts';
 
 type Kind = NonNullable<Resource['kind']>['$case'];
@@ -62,10 +63,14 @@ export function sliceView(row: SliceRow, resources: readonly Resource[]): Slice 
     placementPolicy: spec.placementPolicy || 'balanced',
     templateId: spec.templateId,
     percent: row.percent,
+    generation: row.generation,
     createdAt: row.created_at.toISOString(),
     updatedAt: row.updated_at.toISOString(),
     deployedAt: row.deployed_at?.toISOString(),
     deletedAt: row.deleted_at?.toISOString(),
+    startAt: row.start_at?.toISOString(),
+    expiresAt: row.expires_at?.toISOString(),
+    renewals: row.renewals,
   };
 }
 
@@ -79,20 +84,9 @@ export function changeView(row: SliceRow, message: string): SliceChange {
     status: row.status,
     infrastructure: row.spec.infrastructure,
     resources: totalsOf(row),
+    generation: row.generation,
     openstackProjectId: row.spec.infrastructure === Infrastructure.LINUX ? '' : row.project_id,
     plan: undefined,
-  };
-}
-
-/** A slice at a glance. */
-export function statusView(row: SliceRow, resources: readonly Resource[]): SliceStatus {
-  return {
-    id: row.id,
-    name: row.name,
-    status: row.status,
-    message: row.status === SliceState.ERROR ? row.error_message : row.message,
-    percent: row.percent,
-    nodes: nodeViews(row, resources),
   };
 }
 
@@ -103,16 +97,19 @@ export function nodeViews(row: SliceRow, resources: readonly Resource[]): Node[]
   const ports = portNames(spec, layout);
   const held = index(resources);
   return spec.nodes.map((node) => {
-    const interfaces = (layout.attachments.get(node.name) ?? []).map((network) =>
-      interfaceView(network, held.find('port', ports.get(`${node.name}/${network}`) ?? '')),
-    );
-    return nodeView(node, { row, interfaces, held });
+    const attached = (layout.attachments.get(node.name) ?? []).map((network) => ({
+      network,
+      port: ports.get(`${node.name}/${network}`) ?? '',
+    }));
+    const interfaces = attached.map(({ network, port }) => interfaceView(network, held.find('port', port)));
+    const failure = nodeFailure(row.failures, { node, ports: attached.map(({ port }) => port) });
+    return nodeView(node, { row, interfaces, held, failure });
   });
 }
 
 function nodeView(
   node: NodeSpec,
-  { row, interfaces, held }: { row: SliceRow; interfaces: Interface[]; held: Held },
+  { row, interfaces, held, failure }: { row: SliceRow; interfaces: Interface[]; held: Held; failure: string },
 ): Node {
   const server = held.find('server', node.name);
   const address = held.find('floatingIp', node.name);
@@ -125,7 +122,8 @@ function nodeView(
     name: node.name,
     image: node.image,
     flavor: node.flavor,
-    status: nodeStatus(server),
+    status: server || failure === '' ? nodeStatus(server) : 'error',
+    power: powerWord(row, node.name),
     ipAddress: interfaces[0]?.ipAddress ?? '',
     vmId,
     openstackInstanceId: infrastructure === Infrastructure.OPENSTACK ? vmId : '',
@@ -133,7 +131,7 @@ function nodeView(
     interfaces,
     internetAccess: node.internetAccess,
     managementIp: node.managementIp,
-    errorMessage: server?.state === ResourceState.BROKEN ? server.message : '',
+    errorMessage: (server?.state === ResourceState.BROKEN && server.message) || failure,
     infrastructure,
     networks: node.networks,
     availabilityZone: node.availabilityZone,
@@ -196,7 +194,7 @@ function networkView(
     vlanId: segment || spec.vlanId,
     networkType: spec.networkType === NetworkType.UNSPECIFIED ? NetworkType.PRIVATE : spec.networkType,
     internetAccess: spec.internetAccess,
-    status: networkStatus(network, subnet),
+    status: !network && hasNetworkFailed(row.failures, spec.name) ? 'error' : networkStatus(network, subnet),
     openstackNetworkId: isOpenstack ? (network?.cloudId ?? '') : '',
     openstackSubnetId: isOpenstack ? (subnet?.cloudId ?? '') : '',
   };

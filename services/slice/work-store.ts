@@ -3,8 +3,9 @@
 
 import type { Knex } from '#common/database.ts';
 import { Failure } from '#common/errors.ts';
+import { FailedResource } from '#proto/pucp/driver/v1/driver_service.ts';
 import { Resource, ResourceState } from '#proto/pucp/driver/v1/resource.ts';
-import { SliceState } from '#proto/pucp/slice/v1/slice.ts';
+import { OnFailure, SliceSpec, SliceState } from '#proto/pucp/slice/v1/slice.ts';
 import { appendEvents, type Goal, kindOf, type NewEvent, type SliceRow, toSliceRow } from './rows.ts';
 
 /** How a piece of work ended for good. */
@@ -12,6 +13,19 @@ export type Settlement = {
   readonly status: SliceState;
   readonly message: string;
   readonly errorMessage: string;
+  /** What it failed at. */
+  readonly failures: readonly FailedResource[];
+  readonly events: readonly NewEvent[];
+};
+
+/** A change that failed and is taken back. */
+export type Undoing = {
+  /** The spec to go back to. */
+  readonly spec: SliceSpec;
+  /** Why the change failed, and what at. */
+  readonly reason: string;
+  readonly failures: readonly FailedResource[];
+  readonly message: string;
   readonly events: readonly NewEvent[];
 };
 
@@ -44,7 +58,14 @@ export function createWorkStore(knex: Knex, { now }: { now: () => number }) {
       .returning('*');
     if (!updated) throw superseded(work);
     const row = toSliceRow(updated);
-    await appendEvents(tx, row, events, at);
+    // Work for an earlier goal says nothing about how far the new one is.
+    const isMine = row.generation === work.generation;
+    await appendEvents(
+      tx,
+      row,
+      isMine ? events : events.map((event) => ({ ...event, percent: row.percent })),
+      at,
+    );
     return row;
   };
 
@@ -70,21 +91,21 @@ export function createWorkStore(knex: Knex, { now }: { now: () => number }) {
     /** Writes what a driver told. Throws SUPERSEDED. */
     record: (work: SliceRow, progress: Progress): Promise<void> =>
       knex.transaction(async (tx) => {
-        // Work for an earlier goal says nothing about how far the new one is.
         const isMine = [work.generation, progress.percent];
         const percent = tx.raw('case when generation = ? then greatest(percent, ?) else percent end', isMine);
         const line = [work.generation, progress.message, progress.message];
         const message = tx.raw("case when generation = ? and ? <> '' then ? else message end", line);
         await change(tx, work, { percent, message }, progress.events);
-        await writeResources(tx, work.id, progress.resources);
+        await writeResources(tx, work.id, progress.resources, new Date(now()));
       }),
 
     /** Writes what a cloud holds of the slice. Throws SUPERSEDED. */
     observe: (work: SliceRow, { observed, projectId }: Observation): Promise<void> =>
       knex.transaction(async (tx) => {
         await change(tx, work, projectId === '' ? {} : { project_id: projectId }, []);
-        await tx('slice_resources').where({ slice_id: work.id }).delete();
-        await writeResources(tx, work.id, observed);
+        const keys = observed.map((resource) => [kindOf(resource), resource.name]);
+        await tx('slice_resources').where({ slice_id: work.id }).whereNotIn(['kind', 'name'], keys).delete();
+        await writeResources(tx, work.id, observed, new Date(now()));
       }),
 
     /** Goes on to another goal within the same work, as a restart does. Throws SUPERSEDED. */
@@ -103,21 +124,53 @@ export function createWorkStore(knex: Knex, { now }: { now: () => number }) {
         const { id, generation } = work;
         const current = await tx('slices').where({ id, generation }).forUpdate().first('id');
         if (!current) return false;
-        const { status, message, errorMessage, events } = settlement;
+        const { status, message, errorMessage, failures, events } = settlement;
         const at = new Date(now());
         const isFailed = status === SliceState.ERROR;
+        const isWhole = status === SliceState.ACTIVE || status === SliceState.STOPPED;
         const changes = {
           status,
           message,
           error_message: errorMessage,
+          failures: jsonOf(failures),
           settled_generation: generation,
           attempts: 0,
           ...(isFailed ? {} : { percent: 100 }),
           ...(status === SliceState.ACTIVE ? { deployed_at: at } : {}),
+          ...(isWhole && {
+            deployed_spec: tx.ref('spec'),
+            deployed_vcpus: tx.ref('total_vcpus'),
+            deployed_ram: tx.ref('total_ram'),
+            deployed_disk: tx.ref('total_disk'),
+          }),
           ...(status === SliceState.DELETED ? { deleted_at: at } : {}),
         };
         await change(tx, work, changes, events);
         return true;
+      }),
+
+    /** Sets the goal to what was last deployed in full, unless a new goal was set meanwhile. Throws SUPERSEDED. */
+    undo: (work: SliceRow, { spec, reason, failures, message, events }: Undoing): Promise<void> =>
+      knex.transaction(async (tx) => {
+        const { id, generation } = work;
+        const current = await tx('slices').where({ id, generation }).forUpdate().first('id');
+        if (!current) return;
+        const changes = {
+          name: spec.name,
+          spec: JSON.stringify(SliceSpec.toJSON(spec)),
+          total_vcpus: tx.ref('deployed_vcpus'),
+          total_ram: tx.ref('deployed_ram'),
+          total_disk: tx.ref('deployed_disk'),
+          generation: generation + 1,
+          on_failure: OnFailure.KEEP,
+          undoing: reason,
+          failures: jsonOf(failures),
+          attempts: 0,
+          percent: 0,
+          message,
+          error_message: reason,
+        };
+        await change(tx, work, changes, events);
       }),
 
     /** Puts the work off. The sweep finds it when its time has come, or a new goal before. Throws SUPERSEDED. */
@@ -153,7 +206,16 @@ export function createWorkStore(knex: Knex, { now }: { now: () => number }) {
   };
 }
 
-async function writeResources(tx: Knex, sliceId: string, resources: readonly Resource[]): Promise<void> {
+function jsonOf(failures: readonly FailedResource[]): string {
+  return JSON.stringify(failures.map(FailedResource.toJSON));
+}
+
+async function writeResources(
+  tx: Knex,
+  sliceId: string,
+  resources: readonly Resource[],
+  at: Date,
+): Promise<void> {
   const last = new Map(resources.map((resource) => [`${kindOf(resource)} ${resource.name}`, resource]));
   const gone = [...last.values()].filter((resource) => resource.state === ResourceState.DELETED);
   const there = [...last.values()].filter((resource) => resource.state !== ResourceState.DELETED);
@@ -161,15 +223,22 @@ async function writeResources(tx: Knex, sliceId: string, resources: readonly Res
     const keys = gone.map((resource) => [sliceId, kindOf(resource), resource.name]);
     await tx('slice_resources').whereIn(['slice_id', 'kind', 'name'], keys).delete();
   }
-  // PostgreSQL takes at most 65,535 values a statement; a row has four.
+  const state = "resource ->> 'state'";
+  const since = `case when slice_resources.${state} = excluded.${state} then slice_resources.changed_at
+    else excluded.changed_at end`;
+  // PostgreSQL takes at most 65,535 values a statement; a row has five.
   for (let start = 0; start < there.length; start += 1000) {
     const rows = there.slice(start, start + 1000).map((resource) => ({
       slice_id: sliceId,
       kind: kindOf(resource),
       name: resource.name,
       resource: JSON.stringify(Resource.toJSON(resource)),
+      changed_at: at,
     }));
-    await tx('slice_resources').insert(rows).onConflict(['slice_id', 'kind', 'name']).merge();
+    await tx('slice_resources')
+      .insert(rows)
+      .onConflict(['slice_id', 'kind', 'name'])
+      .merge({ resource: tx.raw('excluded.resource'), changed_at: tx.raw(since) });
   }
 }
 

@@ -46,6 +46,9 @@ export type InterfaceCreate =
   | { readonly port_id: string }
   | { readonly net_id: string; readonly fixed_ips?: readonly { readonly ip_address: string }[] };
 
+/** What a server was asked for, and by which request. */
+export type ServerRecord = { readonly action: string; readonly request_id: string };
+
 export function createServerActions(client: ServiceClient) {
   const action = (id: string, json: unknown, what: string) =>
     ({
@@ -57,6 +60,14 @@ export function createServerActions(client: ServiceClient) {
     }) as const;
 
   return {
+    /** The latest first. */
+    listServerActions: (id: string, context: CallContext) =>
+      client.item<readonly ServerRecord[]>(
+        'instanceActions',
+        { path: path`/servers/${id}/os-instance-actions`, what: `list what was done to server ${id}` },
+        context,
+      ),
+
     actOnServer: (id: string, name: ServerAction, context: CallContext) =>
       client.send(action(id, { [name]: null }, WORDS[name]), context),
 

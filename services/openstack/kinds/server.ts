@@ -91,6 +91,10 @@ export function serverKind(place: SlicePlace): Kind {
     },
     difference: differenceOf,
     readiness: readinessOf,
+    async requestIdOf({ resource }, context) {
+      const [last] = await nova.listServerActions(resource.cloudId, within(place, context));
+      return last?.request_id;
+    },
   };
 }
 
@@ -156,7 +160,8 @@ function readinessOf(observed: Resource): Readiness {
   const status = statusOf(observed);
   if (status === 'error') {
     const failure = faultFailure(name, message === '' ? undefined : { message });
-    return { state: 'broken', failure };
+    // Nova would count again, and come to the same.
+    return { state: 'broken', failure, ...(failure.reason === 'QUOTA_EXCEEDED' && { isFutile: true }) };
   }
   if (status === RESIZED) return { state: 'waiting', reason: message || UNFINISHED };
   return message !== '' || PASSING.has(status)

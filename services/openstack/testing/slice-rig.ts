@@ -14,7 +14,7 @@ import { createCatalog } from '../catalog.ts';
 import { cloudSettings } from '../cloud-config.ts';
 import { readConfig } from '../config.ts';
 import type { DriverDeps } from '../driver.ts';
-import { createSliceWorker } from '../slice-work.ts';
+import { createSliceWorker, type SliceWorkDeps } from '../slice-work.ts';
 
 export type Rig = {
   readonly cloud: Cloud;
@@ -27,7 +27,7 @@ export type Rig = {
   ): Promise<Converged & { reports: Report[] }>;
   observe(): Promise<Resource[]>;
   /** What a driver is made with, but for its memory. */
-  readonly deps: Omit<DriverDeps, 'fences'>;
+  readonly deps: Omit<DriverDeps, 'fences' | 'journal'>;
   close(): Promise<void>;
 };
 
@@ -40,7 +40,15 @@ export type ConvergeOptions = {
 
 export const isRealCloud = process.env.CONTRACT_CLOUD === 'env';
 
-export async function startRig({ buildDelayMs = 100 }: { buildDelayMs?: number } = {}): Promise<Rig> {
+const noJournal: SliceWorkDeps['journal'] = {
+  append: async () => {},
+  trim: async () => {},
+  close: async () => {},
+};
+
+export type RigOptions = { readonly buildDelayMs?: number; readonly journal?: SliceWorkDeps['journal'] };
+
+export async function startRig({ buildDelayMs = 100, journal = noJournal }: RigOptions = {}): Promise<Rig> {
   const sandbox = isRealCloud ? undefined : await startSandbox({ port: 0, log: silentLog, buildDelayMs });
   const config = readConfig({
     ...(sandbox
@@ -81,7 +89,7 @@ export async function startRig({ buildDelayMs = 100 }: { buildDelayMs?: number }
       limits,
       catalog,
       tenancy,
-      journal: { append: async () => {}, trim: async () => {}, close: async () => {} },
+      journal,
     });
 
   return {

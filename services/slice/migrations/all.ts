@@ -3,5 +3,8 @@
 import type { Migration } from '#common/database.ts';
 import { migration as slices } from './001-slices.ts';
 import { migration as auditLog } from './002-audit-log.ts';
+import { migration as specChanges } from './003-spec-changes.ts';
+import { migration as timeAndPower } from './004-time-and-power.ts';
+import { migration as history } from './005-history.ts';
 
-export const migrations: readonly Migration[] = [slices, auditLog];
+export const migrations: readonly Migration[] = [slices, auditLog, specChanges, timeAndPower, history];

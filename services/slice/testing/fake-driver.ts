@@ -18,6 +18,7 @@ import {
   type Violation,
 } from '#proto/pucp/driver/v1/driver_service.ts';
 import { Power, Resource, ResourceState } from '#proto/pucp/driver/v1/resource.ts';
+import { SliceStep, StepPhase } from '#proto/pucp/slice/v1/history.ts';
 import { Infrastructure } from '#proto/pucp/slice/v1/slice.ts';
 
 import { fakePlan } from './fake-plan.ts';
@@ -126,6 +127,22 @@ export async function startFakeDriver({ identity, port = 0 }: { identity: Identi
             running.get(id)?.abort();
           }
           return { observed: [...(world.get(id)?.values() ?? [])], projectId: 'project-1' };
+        },
+        // One line for each resource that was wished for, whatever came of it.
+        async listJournal({ scope, pageSize, pageToken, newestFirst }) {
+          const first = calls.find((call) => call.scope?.sliceId === scope?.sliceId);
+          const lines = (first?.desired ?? []).map((resource, index) =>
+            SliceStep.fromPartial({
+              id: String(index + 1),
+              step: `create ${keyOf(resource).replace(' ', '/')}`,
+              phase: StepPhase.DONE,
+            }),
+          );
+          const ordered = newestFirst ? lines.reverse() : lines;
+          const from = ordered.findIndex(({ id }) => id === pageToken) + 1;
+          const steps = ordered.slice(from, from + pageSize);
+          const isLast = from + pageSize >= ordered.length;
+          return { steps, nextPageToken: isLast ? '' : (steps.at(-1)?.id ?? '') };
         },
         getCapacity: async () => ({
           hosts: [

@@ -21,6 +21,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { FlavorSize, Host, Zone } from "../../slice/v1/capacity.ts";
+import { SliceStep } from "../../slice/v1/history.ts";
 import { PlannedStep, QuotaUse } from "../../slice/v1/plan.ts";
 import { ResourceTotals } from "../../slice/v1/slice.ts";
 import { Resource } from "./resource.ts";
@@ -277,6 +278,18 @@ export interface ConvergeResult {
   observed: Resource[];
   /** The cloud's project that holds it. */
   projectId: string;
+  /** The resources that it failed at; empty if it converged. */
+  failed: FailedResource[];
+}
+
+/** A resource that could not be made, altered or removed. */
+export interface FailedResource {
+  /** Its kind, such as server. */
+  kind: string;
+  /** Its name in the slice. */
+  name: string;
+  /** What the cloud said. */
+  message: string;
 }
 
 /** Whose resources to list. */
@@ -295,6 +308,28 @@ export interface ObserveResponse {
   observed: Resource[];
   /** The cloud's project that holds them. */
   projectId: string;
+}
+
+/** A page of a slice's journal. */
+export interface ListJournalRequest {
+  /** Whose. */
+  scope:
+    | Scope
+    | undefined;
+  /** At most this many; 0 means 100, the most is 1000. */
+  pageSize: number;
+  /** From the previous answer; empty for the first page. */
+  pageToken: string;
+  /** Whether the last line comes first. */
+  newestFirst: boolean;
+}
+
+/** Lines of the journal in order. */
+export interface ListJournalResponse {
+  /** The lines. */
+  steps: SliceStep[];
+  /** Empty on the last page. */
+  nextPageToken: string;
 }
 
 /** Nothing. */
@@ -1261,7 +1296,7 @@ export const ConvergeEvent: MessageFns<ConvergeEvent> = {
 };
 
 function createBaseConvergeResult(): ConvergeResult {
-  return { outcome: Outcome.UNSPECIFIED, errorMessage: "", reason: "", observed: [], projectId: "" };
+  return { outcome: Outcome.UNSPECIFIED, errorMessage: "", reason: "", observed: [], projectId: "", failed: [] };
 }
 
 export const ConvergeResult: MessageFns<ConvergeResult> = {
@@ -1280,6 +1315,9 @@ export const ConvergeResult: MessageFns<ConvergeResult> = {
     }
     if (message.projectId !== "") {
       writer.uint32(42).string(message.projectId);
+    }
+    for (const v of message.failed) {
+      FailedResource.encode(v!, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -1337,6 +1375,14 @@ export const ConvergeResult: MessageFns<ConvergeResult> = {
             message.projectId = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.failed.push(FailedResource.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1364,6 +1410,7 @@ export const ConvergeResult: MessageFns<ConvergeResult> = {
         : isSet(object.project_id)
         ? globalThis.String(object.project_id)
         : "",
+      failed: globalThis.Array.isArray(object?.failed) ? object.failed.map((e: any) => FailedResource.fromJSON(e)) : [],
     };
   },
 
@@ -1384,6 +1431,9 @@ export const ConvergeResult: MessageFns<ConvergeResult> = {
     if (message.projectId !== "") {
       obj.projectId = message.projectId;
     }
+    if (message.failed?.length) {
+      obj.failed = message.failed.map((e) => FailedResource.toJSON(e));
+    }
     return obj;
   },
 
@@ -1397,6 +1447,108 @@ export const ConvergeResult: MessageFns<ConvergeResult> = {
     message.reason = object.reason ?? "";
     message.observed = object.observed?.map((e) => Resource.fromPartial(e)) || [];
     message.projectId = object.projectId ?? "";
+    message.failed = object.failed?.map((e) => FailedResource.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseFailedResource(): FailedResource {
+  return { kind: "", name: "", message: "" };
+}
+
+export const FailedResource: MessageFns<FailedResource> = {
+  encode(message: FailedResource, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.message !== "") {
+      writer.uint32(26).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FailedResource {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFailedResource();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FailedResource {
+    return {
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+    };
+  },
+
+  toJSON(message: FailedResource): unknown {
+    const obj: any = {};
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FailedResource>): FailedResource {
+    return FailedResource.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FailedResource>): FailedResource {
+    const message = createBaseFailedResource();
+    message.kind = object.kind ?? "";
+    message.name = object.name ?? "";
+    message.message = object.message ?? "";
     return message;
   },
 };
@@ -1571,6 +1723,224 @@ export const ObserveResponse: MessageFns<ObserveResponse> = {
     const message = createBaseObserveResponse();
     message.observed = object.observed?.map((e) => Resource.fromPartial(e)) || [];
     message.projectId = object.projectId ?? "";
+    return message;
+  },
+};
+
+function createBaseListJournalRequest(): ListJournalRequest {
+  return { scope: undefined, pageSize: 0, pageToken: "", newestFirst: false };
+}
+
+export const ListJournalRequest: MessageFns<ListJournalRequest> = {
+  encode(message: ListJournalRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.scope !== undefined) {
+      Scope.encode(message.scope, writer.uint32(10).fork()).join();
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    if (message.newestFirst !== false) {
+      writer.uint32(32).bool(message.newestFirst);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListJournalRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListJournalRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.scope = Scope.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.newestFirst = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListJournalRequest {
+    return {
+      scope: isSet(object.scope) ? Scope.fromJSON(object.scope) : undefined,
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+      newestFirst: isSet(object.newestFirst)
+        ? globalThis.Boolean(object.newestFirst)
+        : isSet(object.newest_first)
+        ? globalThis.Boolean(object.newest_first)
+        : false,
+    };
+  },
+
+  toJSON(message: ListJournalRequest): unknown {
+    const obj: any = {};
+    if (message.scope !== undefined) {
+      obj.scope = Scope.toJSON(message.scope);
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    if (message.newestFirst !== false) {
+      obj.newestFirst = message.newestFirst;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListJournalRequest>): ListJournalRequest {
+    return ListJournalRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListJournalRequest>): ListJournalRequest {
+    const message = createBaseListJournalRequest();
+    message.scope = (object.scope !== undefined && object.scope !== null) ? Scope.fromPartial(object.scope) : undefined;
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    message.newestFirst = object.newestFirst ?? false;
+    return message;
+  },
+};
+
+function createBaseListJournalResponse(): ListJournalResponse {
+  return { steps: [], nextPageToken: "" };
+}
+
+export const ListJournalResponse: MessageFns<ListJournalResponse> = {
+  encode(message: ListJournalResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.steps) {
+      SliceStep.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListJournalResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListJournalResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.steps.push(SliceStep.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListJournalResponse {
+    return {
+      steps: globalThis.Array.isArray(object?.steps) ? object.steps.map((e: any) => SliceStep.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListJournalResponse): unknown {
+    const obj: any = {};
+    if (message.steps?.length) {
+      obj.steps = message.steps.map((e) => SliceStep.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListJournalResponse>): ListJournalResponse {
+    return ListJournalResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListJournalResponse>): ListJournalResponse {
+    const message = createBaseListJournalResponse();
+    message.steps = object.steps?.map((e) => SliceStep.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
     return message;
   },
 };
@@ -1902,6 +2272,19 @@ export const DriverServiceService = {
     responseSerialize: (value: ObserveResponse): Buffer => Buffer.from(ObserveResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ObserveResponse => ObserveResponse.decode(value),
   },
+  /**
+   * Lists what was begun for a slice and what came of it. Lines of slices that are gone, and the oldest of others, are let
+   * go after a while.
+   */
+  listJournal: {
+    path: "/pucp.driver.v1.DriverService/ListJournal" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListJournalRequest): Buffer => Buffer.from(ListJournalRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListJournalRequest => ListJournalRequest.decode(value),
+    responseSerialize: (value: ListJournalResponse): Buffer => Buffer.from(ListJournalResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListJournalResponse => ListJournalResponse.decode(value),
+  },
   /** Tells what the cloud has and what of it is used. */
   getCapacity: {
     path: "/pucp.driver.v1.DriverService/GetCapacity" as const,
@@ -1934,6 +2317,11 @@ export interface DriverServiceServer extends UntypedServiceImplementation {
   converge: handleServerStreamingCall<ConvergeRequest, ConvergeEvent>;
   /** Lists what the cloud holds of a slice. Errors: ABORTED if a call with a greater fence has come for the same slice. */
   observe: handleUnaryCall<ObserveRequest, ObserveResponse>;
+  /**
+   * Lists what was begun for a slice and what came of it. Lines of slices that are gone, and the oldest of others, are let
+   * go after a while.
+   */
+  listJournal: handleUnaryCall<ListJournalRequest, ListJournalResponse>;
   /** Tells what the cloud has and what of it is used. */
   getCapacity: handleUnaryCall<GetCapacityRequest, Capacity>;
 }
@@ -2001,6 +2389,25 @@ export interface DriverServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ObserveResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Lists what was begun for a slice and what came of it. Lines of slices that are gone, and the oldest of others, are let
+   * go after a while.
+   */
+  listJournal(
+    request: ListJournalRequest,
+    callback: (error: ServiceError | null, response: ListJournalResponse) => void,
+  ): ClientUnaryCall;
+  listJournal(
+    request: ListJournalRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListJournalResponse) => void,
+  ): ClientUnaryCall;
+  listJournal(
+    request: ListJournalRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListJournalResponse) => void,
   ): ClientUnaryCall;
   /** Tells what the cloud has and what of it is used. */
   getCapacity(

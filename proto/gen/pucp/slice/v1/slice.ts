@@ -210,6 +210,8 @@ export const SliceState = {
   ERROR: "SLICE_STATE_ERROR",
   /** ABANDONED - An admin had it forgotten; what the clouds hold of it is in the audit log. */
   ABANDONED: "SLICE_STATE_ABANDONED",
+  /** SCHEDULED - Stored, to be deployed at `start_at`. */
+  SCHEDULED: "SLICE_STATE_SCHEDULED",
 } as const;
 
 export type SliceState = typeof SliceState[keyof typeof SliceState];
@@ -228,6 +230,7 @@ export namespace SliceState {
   export type DELETED = typeof SliceState.DELETED;
   export type ERROR = typeof SliceState.ERROR;
   export type ABANDONED = typeof SliceState.ABANDONED;
+  export type SCHEDULED = typeof SliceState.SCHEDULED;
 }
 
 export function sliceStateFromJSON(object: any): SliceState {
@@ -271,6 +274,9 @@ export function sliceStateFromJSON(object: any): SliceState {
     case 12:
     case "SLICE_STATE_ABANDONED":
       return SliceState.ABANDONED;
+    case 13:
+    case "SLICE_STATE_SCHEDULED":
+      return SliceState.SCHEDULED;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum SliceState");
   }
@@ -304,6 +310,8 @@ export function sliceStateToJSON(object: SliceState): string {
       return "SLICE_STATE_ERROR";
     case SliceState.ABANDONED:
       return "SLICE_STATE_ABANDONED";
+    case SliceState.SCHEDULED:
+      return "SLICE_STATE_SCHEDULED";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum SliceState");
   }
@@ -337,8 +345,70 @@ export function sliceStateToNumber(object: SliceState): number {
       return 11;
     case SliceState.ABANDONED:
       return 12;
+    case SliceState.SCHEDULED:
+      return 13;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum SliceState");
+  }
+}
+
+/** What becomes of work that failed for good. */
+export const OnFailure = {
+  /** UNSPECIFIED - Not set: rollback for a first deployment, keep for a change. */
+  UNSPECIFIED: "ON_FAILURE_UNSPECIFIED",
+  /** ROLLBACK - A first deployment leaves nothing behind; a change is undone, back to what was last deployed in full. */
+  ROLLBACK: "ON_FAILURE_ROLLBACK",
+  /** KEEP - What was made stays, to be gone on from by another deployment or change. */
+  KEEP: "ON_FAILURE_KEEP",
+} as const;
+
+export type OnFailure = typeof OnFailure[keyof typeof OnFailure];
+
+export namespace OnFailure {
+  export type UNSPECIFIED = typeof OnFailure.UNSPECIFIED;
+  export type ROLLBACK = typeof OnFailure.ROLLBACK;
+  export type KEEP = typeof OnFailure.KEEP;
+}
+
+export function onFailureFromJSON(object: any): OnFailure {
+  switch (object) {
+    case 0:
+    case "ON_FAILURE_UNSPECIFIED":
+      return OnFailure.UNSPECIFIED;
+    case 1:
+    case "ON_FAILURE_ROLLBACK":
+      return OnFailure.ROLLBACK;
+    case 2:
+    case "ON_FAILURE_KEEP":
+      return OnFailure.KEEP;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum OnFailure");
+  }
+}
+
+export function onFailureToJSON(object: OnFailure): string {
+  switch (object) {
+    case OnFailure.UNSPECIFIED:
+      return "ON_FAILURE_UNSPECIFIED";
+    case OnFailure.ROLLBACK:
+      return "ON_FAILURE_ROLLBACK";
+    case OnFailure.KEEP:
+      return "ON_FAILURE_KEEP";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum OnFailure");
+  }
+}
+
+export function onFailureToNumber(object: OnFailure): number {
+  switch (object) {
+    case OnFailure.UNSPECIFIED:
+      return 0;
+    case OnFailure.ROLLBACK:
+      return 1;
+    case OnFailure.KEEP:
+      return 2;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum OnFailure");
   }
 }
 
@@ -521,6 +591,8 @@ export interface ConnectionSpec {
   to: string;
   /** The range of a segment of the link's own; empty takes a free one, which the stored slice keeps. */
   cidr: string;
+  /** The name of a segment of the link's own; empty makes one of the nodes' names, which the stored slice keeps. */
+  name: string;
 }
 
 /** What a user asks for. */
@@ -601,6 +673,8 @@ export interface Node {
   keyPair: string;
   /** Its further disks. */
   volumes: NodeVolume[];
+  /** on or off: as it is to be. `status` says how it is. */
+  power: string;
 }
 
 /** A further disk of a node: what was asked for and how it is. */
@@ -726,7 +800,21 @@ export interface Slice {
     | string
     | undefined;
   /** When nothing of it remained; null before. */
-  deletedAt: string | undefined;
+  deletedAt:
+    | string
+    | undefined;
+  /** Grows with each change of the spec and with each piece of work that is asked for. */
+  generation: number;
+  /** When it is to be deployed; null if that was at once or is up to its user. */
+  startAt:
+    | string
+    | undefined;
+  /** When it will be deleted; null if never. */
+  expiresAt:
+    | string
+    | undefined;
+  /** How often its owner has put that off. */
+  renewals: number;
 }
 
 function createBaseInterfaceSpec(): InterfaceSpec {
@@ -1746,7 +1834,7 @@ export const NetworkSpec: MessageFns<NetworkSpec> = {
 };
 
 function createBaseConnectionSpec(): ConnectionSpec {
-  return { source: "", target: "", network: "", from: "", to: "", cidr: "" };
+  return { source: "", target: "", network: "", from: "", to: "", cidr: "", name: "" };
 }
 
 export const ConnectionSpec: MessageFns<ConnectionSpec> = {
@@ -1768,6 +1856,9 @@ export const ConnectionSpec: MessageFns<ConnectionSpec> = {
     }
     if (message.cidr !== "") {
       writer.uint32(50).string(message.cidr);
+    }
+    if (message.name !== "") {
+      writer.uint32(58).string(message.name);
     }
     return writer;
   },
@@ -1833,6 +1924,14 @@ export const ConnectionSpec: MessageFns<ConnectionSpec> = {
             message.cidr = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1853,6 +1952,7 @@ export const ConnectionSpec: MessageFns<ConnectionSpec> = {
       from: isSet(object.from) ? globalThis.String(object.from) : "",
       to: isSet(object.to) ? globalThis.String(object.to) : "",
       cidr: isSet(object.cidr) ? globalThis.String(object.cidr) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
     };
   },
 
@@ -1876,6 +1976,9 @@ export const ConnectionSpec: MessageFns<ConnectionSpec> = {
     if (message.cidr !== "") {
       obj.cidr = message.cidr;
     }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
     return obj;
   },
 
@@ -1890,6 +1993,7 @@ export const ConnectionSpec: MessageFns<ConnectionSpec> = {
     message.from = object.from ?? "";
     message.to = object.to ?? "";
     message.cidr = object.cidr ?? "";
+    message.name = object.name ?? "";
     return message;
   },
 };
@@ -2274,6 +2378,7 @@ function createBaseNode(): Node {
     securityGroups: [],
     keyPair: "",
     volumes: [],
+    power: "",
   };
 }
 
@@ -2341,6 +2446,9 @@ export const Node: MessageFns<Node> = {
     }
     for (const v of message.volumes) {
       NodeVolume.encode(v!, writer.uint32(170).fork()).join();
+    }
+    if (message.power !== "") {
+      writer.uint32(178).string(message.power);
     }
     return writer;
   },
@@ -2526,6 +2634,14 @@ export const Node: MessageFns<Node> = {
             message.volumes.push(NodeVolume.decode(reader, reader.uint32()));
             continue;
           }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.power = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2613,6 +2729,7 @@ export const Node: MessageFns<Node> = {
       volumes: globalThis.Array.isArray(object?.volumes)
         ? object.volumes.map((e: any) => NodeVolume.fromJSON(e))
         : [],
+      power: isSet(object.power) ? globalThis.String(object.power) : "",
     };
   },
 
@@ -2681,6 +2798,9 @@ export const Node: MessageFns<Node> = {
     if (message.volumes?.length) {
       obj.volumes = message.volumes.map((e) => NodeVolume.toJSON(e));
     }
+    if (message.power !== "") {
+      obj.power = message.power;
+    }
     return obj;
   },
 
@@ -2710,6 +2830,7 @@ export const Node: MessageFns<Node> = {
     message.securityGroups = object.securityGroups?.map((e) => e) || [];
     message.keyPair = object.keyPair ?? "";
     message.volumes = object.volumes?.map((e) => NodeVolume.fromPartial(e)) || [];
+    message.power = object.power ?? "";
     return message;
   },
 };
@@ -3417,6 +3538,10 @@ function createBaseSlice(): Slice {
     updatedAt: undefined,
     deployedAt: undefined,
     deletedAt: undefined,
+    generation: 0,
+    startAt: undefined,
+    expiresAt: undefined,
+    renewals: 0,
   };
 }
 
@@ -3496,6 +3621,18 @@ export const Slice: MessageFns<Slice> = {
     }
     if (message.deletedAt !== undefined) {
       Timestamp.encode(toTimestamp(message.deletedAt), writer.uint32(202).fork()).join();
+    }
+    if (message.generation !== 0) {
+      writer.uint32(208).int32(message.generation);
+    }
+    if (message.startAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.startAt), writer.uint32(218).fork()).join();
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.expiresAt), writer.uint32(226).fork()).join();
+    }
+    if (message.renewals !== 0) {
+      writer.uint32(232).int32(message.renewals);
     }
     return writer;
   },
@@ -3713,6 +3850,38 @@ export const Slice: MessageFns<Slice> = {
             message.deletedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 26: {
+            if (tag !== 208) {
+              break;
+            }
+
+            message.generation = reader.int32();
+            continue;
+          }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.startAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 28: {
+            if (tag !== 226) {
+              break;
+            }
+
+            message.expiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 29: {
+            if (tag !== 232) {
+              break;
+            }
+
+            message.renewals = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3816,6 +3985,18 @@ export const Slice: MessageFns<Slice> = {
         : isSet(object.deleted_at)
         ? globalThis.String(object.deleted_at)
         : undefined,
+      generation: isSet(object.generation) ? globalThis.Number(object.generation) : 0,
+      startAt: isSet(object.startAt)
+        ? globalThis.String(object.startAt)
+        : isSet(object.start_at)
+        ? globalThis.String(object.start_at)
+        : undefined,
+      expiresAt: isSet(object.expiresAt)
+        ? globalThis.String(object.expiresAt)
+        : isSet(object.expires_at)
+        ? globalThis.String(object.expires_at)
+        : undefined,
+      renewals: isSet(object.renewals) ? globalThis.Number(object.renewals) : 0,
     };
   },
 
@@ -3896,6 +4077,18 @@ export const Slice: MessageFns<Slice> = {
     if (message.deletedAt !== undefined) {
       obj.deletedAt = message.deletedAt;
     }
+    if (message.generation !== 0) {
+      obj.generation = Math.round(message.generation);
+    }
+    if (message.startAt !== undefined) {
+      obj.startAt = message.startAt;
+    }
+    if (message.expiresAt !== undefined) {
+      obj.expiresAt = message.expiresAt;
+    }
+    if (message.renewals !== 0) {
+      obj.renewals = Math.round(message.renewals);
+    }
     return obj;
   },
 
@@ -3929,6 +4122,10 @@ export const Slice: MessageFns<Slice> = {
     message.updatedAt = object.updatedAt ?? undefined;
     message.deployedAt = object.deployedAt ?? undefined;
     message.deletedAt = object.deletedAt ?? undefined;
+    message.generation = object.generation ?? 0;
+    message.startAt = object.startAt ?? undefined;
+    message.expiresAt = object.expiresAt ?? undefined;
+    message.renewals = object.renewals ?? 0;
     return message;
   },
 };

@@ -23,6 +23,7 @@ import {
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { AuditEntry } from "./audit.ts";
 import { Resources } from "./capacity.ts";
+import { SliceResource, SliceStep } from "./history.ts";
 import { SlicePlan } from "./plan.ts";
 import {
   ConnectionSpec,
@@ -33,9 +34,14 @@ import {
   NetworkSpec,
   Node,
   NodeSpec,
+  OnFailure,
+  onFailureFromJSON,
+  onFailureToJSON,
+  onFailureToNumber,
   ResourceTotals,
   SecurityGroupSpec,
   Slice,
+  SliceSpec,
   SliceState,
   sliceStateFromJSON,
   sliceStateToJSON,
@@ -59,6 +65,10 @@ export const SliceEventType = {
   PROGRESS: "SLICE_EVENT_TYPE_PROGRESS",
   /** ERROR - Something failed. */
   ERROR: "SLICE_EVENT_TYPE_ERROR",
+  /** SNAPSHOT - No event of the past, but the slice as it was after the event of that sequence. */
+  SNAPSHOT: "SLICE_EVENT_TYPE_SNAPSHOT",
+  /** LIFETIME - The slice's end comes near, or was put off. */
+  LIFETIME: "SLICE_EVENT_TYPE_LIFETIME",
 } as const;
 
 export type SliceEventType = typeof SliceEventType[keyof typeof SliceEventType];
@@ -69,6 +79,8 @@ export namespace SliceEventType {
   export type RESOURCE = typeof SliceEventType.RESOURCE;
   export type PROGRESS = typeof SliceEventType.PROGRESS;
   export type ERROR = typeof SliceEventType.ERROR;
+  export type SNAPSHOT = typeof SliceEventType.SNAPSHOT;
+  export type LIFETIME = typeof SliceEventType.LIFETIME;
 }
 
 export function sliceEventTypeFromJSON(object: any): SliceEventType {
@@ -88,6 +100,12 @@ export function sliceEventTypeFromJSON(object: any): SliceEventType {
     case 4:
     case "SLICE_EVENT_TYPE_ERROR":
       return SliceEventType.ERROR;
+    case 5:
+    case "SLICE_EVENT_TYPE_SNAPSHOT":
+      return SliceEventType.SNAPSHOT;
+    case 6:
+    case "SLICE_EVENT_TYPE_LIFETIME":
+      return SliceEventType.LIFETIME;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum SliceEventType");
   }
@@ -105,6 +123,10 @@ export function sliceEventTypeToJSON(object: SliceEventType): string {
       return "SLICE_EVENT_TYPE_PROGRESS";
     case SliceEventType.ERROR:
       return "SLICE_EVENT_TYPE_ERROR";
+    case SliceEventType.SNAPSHOT:
+      return "SLICE_EVENT_TYPE_SNAPSHOT";
+    case SliceEventType.LIFETIME:
+      return "SLICE_EVENT_TYPE_LIFETIME";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum SliceEventType");
   }
@@ -122,6 +144,10 @@ export function sliceEventTypeToNumber(object: SliceEventType): number {
       return 3;
     case SliceEventType.ERROR:
       return 4;
+    case SliceEventType.SNAPSHOT:
+      return 5;
+    case SliceEventType.LIFETIME:
+      return 6;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum SliceEventType");
   }
@@ -171,12 +197,62 @@ export interface CreateSliceRequest {
     | undefined;
   /** See SliceSpec. */
   securityGroups: SecurityGroupSpec[];
-  /** A shape of equal nodes beside those named here; see Topology. */
-  topology:
-    | Topology
-    | undefined;
   /** Whether only to check it and to answer with the plan, without storing anything. The query may say it as well. */
   validateOnly: boolean;
+  /** What becomes of the deployment if it fails. */
+  onFailure: OnFailure;
+  /** When to deploy it (RFC 3339); until then it is `scheduled`. Not with `deploy` false. */
+  startAt:
+    | string
+    | undefined;
+  /** When it is to be deleted (RFC 3339); if not set, after the configured time, or never where none is configured. */
+  expiresAt:
+    | string
+    | undefined;
+  /** A shape of equal nodes beside those named here; see Topology. */
+  topology: Topology | undefined;
+}
+
+/** A slice's new spec as a whole: what is left out is not to be. The fields of a SliceSpec, and how to go about it. */
+export interface UpdateSliceRequest {
+  /** The slice's id. */
+  id: string;
+  /** See SliceSpec. */
+  name: string;
+  /** See SliceSpec. */
+  description: string;
+  /** As it is; may be left out. */
+  infrastructure: Infrastructure;
+  /** See SliceSpec. */
+  templateId: string;
+  /** See SliceSpec. */
+  availabilityZone: string;
+  /** See SliceSpec. */
+  placementPolicy: string;
+  /** See SliceSpec. */
+  nodes: NodeSpec[];
+  /** See SliceSpec. */
+  networks: NetworkSpec[];
+  /** See SliceSpec. */
+  connections: ConnectionSpec[];
+  /** See SliceSpec. */
+  securityGroups: SecurityGroupSpec[];
+  /** Whether only to check it and to answer with the plan, without storing anything. The query may say it as well. */
+  validateOnly: boolean;
+  /** What becomes of the change if it fails. */
+  onFailure: OnFailure;
+  /** If set, the slice's generation must be this one: nobody else has changed it since it was read. */
+  generation?:
+    | number
+    | undefined;
+  /** A shape of equal nodes beside those named here; see Topology. */
+  topology: Topology | undefined;
+}
+
+/** Names a slice. */
+export interface GetSliceSpecRequest {
+  /** The slice's id. */
+  id: string;
 }
 
 /** What became of a request to change a slice. The work goes on after the answer. */
@@ -199,6 +275,8 @@ export interface SliceChange {
     | undefined;
   /** The OpenStack project it lives in, empty before its first deployment. */
   openstackProjectId: string;
+  /** The slice's generation now. */
+  generation: number;
   /** What would be done, if that alone was asked for; then there is neither an id nor a state. */
   plan: SlicePlan | undefined;
 }
@@ -219,6 +297,10 @@ export interface DeleteSliceRequest {
 export interface DeploySliceRequest {
   /** The slice's id. */
   id: string;
+  /** What becomes of the deployment if it fails. */
+  onFailure?:
+    | OnFailure
+    | undefined;
   /** The digest of the plan that is to be run; any if not set. */
   planDigest?: string | undefined;
 }
@@ -245,6 +327,44 @@ export interface StartSliceRequest {
 export interface RestartSliceRequest {
   /** The slice's id. */
   id: string;
+}
+
+/** Names a node of a slice. */
+export interface StopNodeRequest {
+  /** The slice's id. */
+  id: string;
+  /** The node's name. */
+  node: string;
+}
+
+/** Names a node of a slice. */
+export interface StartNodeRequest {
+  /** The slice's id. */
+  id: string;
+  /** The node's name. */
+  node: string;
+}
+
+/** Names a node of a slice. */
+export interface RestartNodeRequest {
+  /** The slice's id. */
+  id: string;
+  /** The node's name. */
+  node: string;
+}
+
+/** Another end for a slice: exactly one of `expires_at`, `hours` and `exempt`. */
+export interface RenewSliceRequest {
+  /** The slice's id. */
+  id: string;
+  /** The new end (RFC 3339). */
+  expiresAt:
+    | string
+    | undefined;
+  /** For at least this many hours from now; an end that is later anyway stays. */
+  hours: number;
+  /** No end at all. Admins only. */
+  exempt: boolean;
 }
 
 /** Names a slice. */
@@ -285,8 +405,10 @@ export interface SliceStatus {
 export interface WatchSliceRequest {
   /** The slice's id. */
   id: string;
-  /** Only events whose sequence is greater. */
-  after: number;
+  /** Only events whose sequence is greater; if not set, a snapshot and what follows, or the whole past if `follow` is false. */
+  after?:
+    | number
+    | undefined;
   /** Whether to wait for what happens; true if not set. False ends the stream after the past. */
   follow?: boolean | undefined;
 }
@@ -317,6 +439,66 @@ export interface SliceEvent {
   percent: number;
   /** The request that caused the work. */
   requestId: string;
+  /** The whole slice, in a snapshot only. */
+  slice: Slice | undefined;
+}
+
+/** A page of a slice's past events. */
+export interface ListSliceEventsRequest {
+  /** The slice's id. */
+  id: string;
+  /** At most this many; 0 means 100, the most is 1000. */
+  pageSize: number;
+  /** From the previous answer to the same question; empty for the first page. */
+  pageToken: string;
+  /** Only events of this type, if set. */
+  type: SliceEventType;
+  /** Only events about resources of this kind, such as server, if set. */
+  resourceKind: string;
+  /** Only events about resources of this name, if set. */
+  resourceName: string;
+  /** Whether the last event comes first. */
+  newestFirst: boolean;
+}
+
+/** Past events in order. */
+export interface ListSliceEventsResponse {
+  /** The events. */
+  events: SliceEvent[];
+  /** Empty on the last page. */
+  nextPageToken: string;
+}
+
+/** A page of a slice's journal. */
+export interface ListSliceStepsRequest {
+  /** The slice's id. */
+  id: string;
+  /** At most this many; 0 means 100, the most is 1000. */
+  pageSize: number;
+  /** From the previous answer to the same question; empty for the first page. */
+  pageToken: string;
+  /** Whether the last line comes first. */
+  newestFirst: boolean;
+}
+
+/** Lines of the journal in order. */
+export interface ListSliceStepsResponse {
+  /** The lines. */
+  steps: SliceStep[];
+  /** Empty on the last page. */
+  nextPageToken: string;
+}
+
+/** Names a slice. */
+export interface ListSliceResourcesRequest {
+  /** The slice's id. */
+  id: string;
+}
+
+/** All resources of a slice. */
+export interface ListSliceResourcesResponse {
+  /** The resources. */
+  resources: SliceResource[];
 }
 
 /** Names a slice to forget. */
@@ -572,8 +754,11 @@ function createBaseCreateSliceRequest(): CreateSliceRequest {
     connections: [],
     deploy: undefined,
     securityGroups: [],
-    topology: undefined,
     validateOnly: false,
+    onFailure: OnFailure.UNSPECIFIED,
+    startAt: undefined,
+    expiresAt: undefined,
+    topology: undefined,
   };
 }
 
@@ -612,11 +797,20 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
     for (const v of message.securityGroups) {
       SecurityGroupSpec.encode(v!, writer.uint32(90).fork()).join();
     }
-    if (message.topology !== undefined) {
-      Topology.encode(message.topology, writer.uint32(170).fork()).join();
-    }
     if (message.validateOnly !== false) {
       writer.uint32(160).bool(message.validateOnly);
+    }
+    if (message.onFailure !== OnFailure.UNSPECIFIED) {
+      writer.uint32(96).int32(onFailureToNumber(message.onFailure));
+    }
+    if (message.startAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.startAt), writer.uint32(178).fork()).join();
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.expiresAt), writer.uint32(186).fork()).join();
+    }
+    if (message.topology !== undefined) {
+      Topology.encode(message.topology, writer.uint32(170).fork()).join();
     }
     return writer;
   },
@@ -722,20 +916,44 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
             message.securityGroups.push(SecurityGroupSpec.decode(reader, reader.uint32()));
             continue;
           }
-          case 21: {
-            if (tag !== 170) {
-              break;
-            }
-
-            message.topology = Topology.decode(reader, reader.uint32());
-            continue;
-          }
           case 20: {
             if (tag !== 160) {
               break;
             }
 
             message.validateOnly = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.onFailure = onFailureFromJSON(reader.int32());
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.startAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.expiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.topology = Topology.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -787,12 +1005,27 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
         : globalThis.Array.isArray(object?.security_groups)
         ? object.security_groups.map((e: any) => SecurityGroupSpec.fromJSON(e))
         : [],
-      topology: isSet(object.topology) ? Topology.fromJSON(object.topology) : undefined,
       validateOnly: isSet(object.validateOnly)
         ? globalThis.Boolean(object.validateOnly)
         : isSet(object.validate_only)
         ? globalThis.Boolean(object.validate_only)
         : false,
+      onFailure: isSet(object.onFailure)
+        ? onFailureFromJSON(object.onFailure)
+        : isSet(object.on_failure)
+        ? onFailureFromJSON(object.on_failure)
+        : OnFailure.UNSPECIFIED,
+      startAt: isSet(object.startAt)
+        ? globalThis.String(object.startAt)
+        : isSet(object.start_at)
+        ? globalThis.String(object.start_at)
+        : undefined,
+      expiresAt: isSet(object.expiresAt)
+        ? globalThis.String(object.expiresAt)
+        : isSet(object.expires_at)
+        ? globalThis.String(object.expires_at)
+        : undefined,
+      topology: isSet(object.topology) ? Topology.fromJSON(object.topology) : undefined,
     };
   },
 
@@ -831,11 +1064,20 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
     if (message.securityGroups?.length) {
       obj.securityGroups = message.securityGroups.map((e) => SecurityGroupSpec.toJSON(e));
     }
-    if (message.topology !== undefined) {
-      obj.topology = Topology.toJSON(message.topology);
-    }
     if (message.validateOnly !== false) {
       obj.validateOnly = message.validateOnly;
+    }
+    if (message.onFailure !== OnFailure.UNSPECIFIED) {
+      obj.onFailure = onFailureToJSON(message.onFailure);
+    }
+    if (message.startAt !== undefined) {
+      obj.startAt = message.startAt;
+    }
+    if (message.expiresAt !== undefined) {
+      obj.expiresAt = message.expiresAt;
+    }
+    if (message.topology !== undefined) {
+      obj.topology = Topology.toJSON(message.topology);
     }
     return obj;
   },
@@ -856,10 +1098,423 @@ export const CreateSliceRequest: MessageFns<CreateSliceRequest> = {
     message.connections = object.connections?.map((e) => ConnectionSpec.fromPartial(e)) || [];
     message.deploy = object.deploy ?? undefined;
     message.securityGroups = object.securityGroups?.map((e) => SecurityGroupSpec.fromPartial(e)) || [];
+    message.validateOnly = object.validateOnly ?? false;
+    message.onFailure = object.onFailure ?? OnFailure.UNSPECIFIED;
+    message.startAt = object.startAt ?? undefined;
+    message.expiresAt = object.expiresAt ?? undefined;
     message.topology = (object.topology !== undefined && object.topology !== null)
       ? Topology.fromPartial(object.topology)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseUpdateSliceRequest(): UpdateSliceRequest {
+  return {
+    id: "",
+    name: "",
+    description: "",
+    infrastructure: Infrastructure.UNSPECIFIED,
+    templateId: "",
+    availabilityZone: "",
+    placementPolicy: "",
+    nodes: [],
+    networks: [],
+    connections: [],
+    securityGroups: [],
+    validateOnly: false,
+    onFailure: OnFailure.UNSPECIFIED,
+    generation: undefined,
+    topology: undefined,
+  };
+}
+
+export const UpdateSliceRequest: MessageFns<UpdateSliceRequest> = {
+  encode(message: UpdateSliceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.description !== "") {
+      writer.uint32(26).string(message.description);
+    }
+    if (message.infrastructure !== Infrastructure.UNSPECIFIED) {
+      writer.uint32(32).int32(infrastructureToNumber(message.infrastructure));
+    }
+    if (message.templateId !== "") {
+      writer.uint32(42).string(message.templateId);
+    }
+    if (message.availabilityZone !== "") {
+      writer.uint32(50).string(message.availabilityZone);
+    }
+    if (message.placementPolicy !== "") {
+      writer.uint32(58).string(message.placementPolicy);
+    }
+    for (const v of message.nodes) {
+      NodeSpec.encode(v!, writer.uint32(66).fork()).join();
+    }
+    for (const v of message.networks) {
+      NetworkSpec.encode(v!, writer.uint32(74).fork()).join();
+    }
+    for (const v of message.connections) {
+      ConnectionSpec.encode(v!, writer.uint32(82).fork()).join();
+    }
+    for (const v of message.securityGroups) {
+      SecurityGroupSpec.encode(v!, writer.uint32(90).fork()).join();
+    }
+    if (message.validateOnly !== false) {
+      writer.uint32(160).bool(message.validateOnly);
+    }
+    if (message.onFailure !== OnFailure.UNSPECIFIED) {
+      writer.uint32(96).int32(onFailureToNumber(message.onFailure));
+    }
+    if (message.generation !== undefined) {
+      writer.uint32(104).int32(message.generation);
+    }
+    if (message.topology !== undefined) {
+      Topology.encode(message.topology, writer.uint32(170).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateSliceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateSliceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.description = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.infrastructure = infrastructureFromJSON(reader.int32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.templateId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.availabilityZone = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.placementPolicy = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.nodes.push(NodeSpec.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.networks.push(NetworkSpec.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.connections.push(ConnectionSpec.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.securityGroups.push(SecurityGroupSpec.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.onFailure = onFailureFromJSON(reader.int32());
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.generation = reader.int32();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.topology = Topology.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateSliceRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      description: isSet(object.description) ? globalThis.String(object.description) : "",
+      infrastructure: isSet(object.infrastructure)
+        ? infrastructureFromJSON(object.infrastructure)
+        : Infrastructure.UNSPECIFIED,
+      templateId: isSet(object.templateId)
+        ? globalThis.String(object.templateId)
+        : isSet(object.template_id)
+        ? globalThis.String(object.template_id)
+        : "",
+      availabilityZone: isSet(object.availabilityZone)
+        ? globalThis.String(object.availabilityZone)
+        : isSet(object.availability_zone)
+        ? globalThis.String(object.availability_zone)
+        : "",
+      placementPolicy: isSet(object.placementPolicy)
+        ? globalThis.String(object.placementPolicy)
+        : isSet(object.placement_policy)
+        ? globalThis.String(object.placement_policy)
+        : "",
+      nodes: globalThis.Array.isArray(object?.nodes)
+        ? object.nodes.map((e: any) => NodeSpec.fromJSON(e))
+        : [],
+      networks: globalThis.Array.isArray(object?.networks)
+        ? object.networks.map((e: any) => NetworkSpec.fromJSON(e))
+        : [],
+      connections: globalThis.Array.isArray(object?.connections)
+        ? object.connections.map((e: any) => ConnectionSpec.fromJSON(e))
+        : [],
+      securityGroups: globalThis.Array.isArray(object?.securityGroups)
+        ? object.securityGroups.map((e: any) => SecurityGroupSpec.fromJSON(e))
+        : globalThis.Array.isArray(object?.security_groups)
+        ? object.security_groups.map((e: any) => SecurityGroupSpec.fromJSON(e))
+        : [],
+      validateOnly: isSet(object.validateOnly)
+        ? globalThis.Boolean(object.validateOnly)
+        : isSet(object.validate_only)
+        ? globalThis.Boolean(object.validate_only)
+        : false,
+      onFailure: isSet(object.onFailure)
+        ? onFailureFromJSON(object.onFailure)
+        : isSet(object.on_failure)
+        ? onFailureFromJSON(object.on_failure)
+        : OnFailure.UNSPECIFIED,
+      generation: isSet(object.generation) ? globalThis.Number(object.generation) : undefined,
+      topology: isSet(object.topology) ? Topology.fromJSON(object.topology) : undefined,
+    };
+  },
+
+  toJSON(message: UpdateSliceRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.description !== "") {
+      obj.description = message.description;
+    }
+    if (message.infrastructure !== Infrastructure.UNSPECIFIED) {
+      obj.infrastructure = infrastructureToJSON(message.infrastructure);
+    }
+    if (message.templateId !== "") {
+      obj.templateId = message.templateId;
+    }
+    if (message.availabilityZone !== "") {
+      obj.availabilityZone = message.availabilityZone;
+    }
+    if (message.placementPolicy !== "") {
+      obj.placementPolicy = message.placementPolicy;
+    }
+    if (message.nodes?.length) {
+      obj.nodes = message.nodes.map((e) => NodeSpec.toJSON(e));
+    }
+    if (message.networks?.length) {
+      obj.networks = message.networks.map((e) => NetworkSpec.toJSON(e));
+    }
+    if (message.connections?.length) {
+      obj.connections = message.connections.map((e) => ConnectionSpec.toJSON(e));
+    }
+    if (message.securityGroups?.length) {
+      obj.securityGroups = message.securityGroups.map((e) => SecurityGroupSpec.toJSON(e));
+    }
+    if (message.validateOnly !== false) {
+      obj.validateOnly = message.validateOnly;
+    }
+    if (message.onFailure !== OnFailure.UNSPECIFIED) {
+      obj.onFailure = onFailureToJSON(message.onFailure);
+    }
+    if (message.generation !== undefined) {
+      obj.generation = Math.round(message.generation);
+    }
+    if (message.topology !== undefined) {
+      obj.topology = Topology.toJSON(message.topology);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateSliceRequest>): UpdateSliceRequest {
+    return UpdateSliceRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateSliceRequest>): UpdateSliceRequest {
+    const message = createBaseUpdateSliceRequest();
+    message.id = object.id ?? "";
+    message.name = object.name ?? "";
+    message.description = object.description ?? "";
+    message.infrastructure = object.infrastructure ?? Infrastructure.UNSPECIFIED;
+    message.templateId = object.templateId ?? "";
+    message.availabilityZone = object.availabilityZone ?? "";
+    message.placementPolicy = object.placementPolicy ?? "";
+    message.nodes = object.nodes?.map((e) => NodeSpec.fromPartial(e)) || [];
+    message.networks = object.networks?.map((e) => NetworkSpec.fromPartial(e)) || [];
+    message.connections = object.connections?.map((e) => ConnectionSpec.fromPartial(e)) || [];
+    message.securityGroups = object.securityGroups?.map((e) => SecurityGroupSpec.fromPartial(e)) || [];
     message.validateOnly = object.validateOnly ?? false;
+    message.onFailure = object.onFailure ?? OnFailure.UNSPECIFIED;
+    message.generation = object.generation ?? undefined;
+    message.topology = (object.topology !== undefined && object.topology !== null)
+      ? Topology.fromPartial(object.topology)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGetSliceSpecRequest(): GetSliceSpecRequest {
+  return { id: "" };
+}
+
+export const GetSliceSpecRequest: MessageFns<GetSliceSpecRequest> = {
+  encode(message: GetSliceSpecRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSliceSpecRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSliceSpecRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetSliceSpecRequest {
+    return { id: isSet(object.id) ? globalThis.String(object.id) : "" };
+  },
+
+  toJSON(message: GetSliceSpecRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetSliceSpecRequest>): GetSliceSpecRequest {
+    return GetSliceSpecRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetSliceSpecRequest>): GetSliceSpecRequest {
+    const message = createBaseGetSliceSpecRequest();
+    message.id = object.id ?? "";
     return message;
   },
 };
@@ -874,6 +1529,7 @@ function createBaseSliceChange(): SliceChange {
     infrastructure: Infrastructure.UNSPECIFIED,
     resources: undefined,
     openstackProjectId: "",
+    generation: 0,
     plan: undefined,
   };
 }
@@ -903,6 +1559,9 @@ export const SliceChange: MessageFns<SliceChange> = {
     }
     if (message.openstackProjectId !== "") {
       writer.uint32(66).string(message.openstackProjectId);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(72).int32(message.generation);
     }
     if (message.plan !== undefined) {
       SlicePlan.encode(message.plan, writer.uint32(162).fork()).join();
@@ -987,6 +1646,14 @@ export const SliceChange: MessageFns<SliceChange> = {
             message.openstackProjectId = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.generation = reader.int32();
+            continue;
+          }
           case 20: {
             if (tag !== 162) {
               break;
@@ -1027,6 +1694,7 @@ export const SliceChange: MessageFns<SliceChange> = {
         : isSet(object.openstack_project_id)
         ? globalThis.String(object.openstack_project_id)
         : "",
+      generation: isSet(object.generation) ? globalThis.Number(object.generation) : 0,
       plan: isSet(object.plan) ? SlicePlan.fromJSON(object.plan) : undefined,
     };
   },
@@ -1057,6 +1725,9 @@ export const SliceChange: MessageFns<SliceChange> = {
     if (message.openstackProjectId !== "") {
       obj.openstackProjectId = message.openstackProjectId;
     }
+    if (message.generation !== 0) {
+      obj.generation = Math.round(message.generation);
+    }
     if (message.plan !== undefined) {
       obj.plan = SlicePlan.toJSON(message.plan);
     }
@@ -1078,6 +1749,7 @@ export const SliceChange: MessageFns<SliceChange> = {
       ? ResourceTotals.fromPartial(object.resources)
       : undefined;
     message.openstackProjectId = object.openstackProjectId ?? "";
+    message.generation = object.generation ?? 0;
     message.plan = (object.plan !== undefined && object.plan !== null) ? SlicePlan.fromPartial(object.plan) : undefined;
     return message;
   },
@@ -1218,13 +1890,16 @@ export const DeleteSliceRequest: MessageFns<DeleteSliceRequest> = {
 };
 
 function createBaseDeploySliceRequest(): DeploySliceRequest {
-  return { id: "", planDigest: undefined };
+  return { id: "", onFailure: undefined, planDigest: undefined };
 }
 
 export const DeploySliceRequest: MessageFns<DeploySliceRequest> = {
   encode(message: DeploySliceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.id !== "") {
       writer.uint32(10).string(message.id);
+    }
+    if (message.onFailure !== undefined) {
+      writer.uint32(16).int32(onFailureToNumber(message.onFailure));
     }
     if (message.planDigest !== undefined) {
       writer.uint32(162).string(message.planDigest);
@@ -1253,6 +1928,14 @@ export const DeploySliceRequest: MessageFns<DeploySliceRequest> = {
             message.id = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.onFailure = onFailureFromJSON(reader.int32());
+            continue;
+          }
           case 20: {
             if (tag !== 162) {
               break;
@@ -1276,6 +1959,11 @@ export const DeploySliceRequest: MessageFns<DeploySliceRequest> = {
   fromJSON(object: any): DeploySliceRequest {
     return {
       id: isSet(object.id) ? globalThis.String(object.id) : "",
+      onFailure: isSet(object.onFailure)
+        ? onFailureFromJSON(object.onFailure)
+        : isSet(object.on_failure)
+        ? onFailureFromJSON(object.on_failure)
+        : undefined,
       planDigest: isSet(object.planDigest)
         ? globalThis.String(object.planDigest)
         : isSet(object.plan_digest)
@@ -1289,6 +1977,9 @@ export const DeploySliceRequest: MessageFns<DeploySliceRequest> = {
     if (message.id !== "") {
       obj.id = message.id;
     }
+    if (message.onFailure !== undefined) {
+      obj.onFailure = onFailureToJSON(message.onFailure);
+    }
     if (message.planDigest !== undefined) {
       obj.planDigest = message.planDigest;
     }
@@ -1301,6 +1992,7 @@ export const DeploySliceRequest: MessageFns<DeploySliceRequest> = {
   fromPartial(object: DeepPartial<DeploySliceRequest>): DeploySliceRequest {
     const message = createBaseDeploySliceRequest();
     message.id = object.id ?? "";
+    message.onFailure = object.onFailure ?? undefined;
     message.planDigest = object.planDigest ?? undefined;
     return message;
   },
@@ -1570,6 +2262,382 @@ export const RestartSliceRequest: MessageFns<RestartSliceRequest> = {
   fromPartial(object: DeepPartial<RestartSliceRequest>): RestartSliceRequest {
     const message = createBaseRestartSliceRequest();
     message.id = object.id ?? "";
+    return message;
+  },
+};
+
+function createBaseStopNodeRequest(): StopNodeRequest {
+  return { id: "", node: "" };
+}
+
+export const StopNodeRequest: MessageFns<StopNodeRequest> = {
+  encode(message: StopNodeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.node !== "") {
+      writer.uint32(18).string(message.node);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StopNodeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStopNodeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.node = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StopNodeRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      node: isSet(object.node) ? globalThis.String(object.node) : "",
+    };
+  },
+
+  toJSON(message: StopNodeRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.node !== "") {
+      obj.node = message.node;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StopNodeRequest>): StopNodeRequest {
+    return StopNodeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StopNodeRequest>): StopNodeRequest {
+    const message = createBaseStopNodeRequest();
+    message.id = object.id ?? "";
+    message.node = object.node ?? "";
+    return message;
+  },
+};
+
+function createBaseStartNodeRequest(): StartNodeRequest {
+  return { id: "", node: "" };
+}
+
+export const StartNodeRequest: MessageFns<StartNodeRequest> = {
+  encode(message: StartNodeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.node !== "") {
+      writer.uint32(18).string(message.node);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StartNodeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStartNodeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.node = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StartNodeRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      node: isSet(object.node) ? globalThis.String(object.node) : "",
+    };
+  },
+
+  toJSON(message: StartNodeRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.node !== "") {
+      obj.node = message.node;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StartNodeRequest>): StartNodeRequest {
+    return StartNodeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StartNodeRequest>): StartNodeRequest {
+    const message = createBaseStartNodeRequest();
+    message.id = object.id ?? "";
+    message.node = object.node ?? "";
+    return message;
+  },
+};
+
+function createBaseRestartNodeRequest(): RestartNodeRequest {
+  return { id: "", node: "" };
+}
+
+export const RestartNodeRequest: MessageFns<RestartNodeRequest> = {
+  encode(message: RestartNodeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.node !== "") {
+      writer.uint32(18).string(message.node);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RestartNodeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRestartNodeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.node = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RestartNodeRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      node: isSet(object.node) ? globalThis.String(object.node) : "",
+    };
+  },
+
+  toJSON(message: RestartNodeRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.node !== "") {
+      obj.node = message.node;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RestartNodeRequest>): RestartNodeRequest {
+    return RestartNodeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RestartNodeRequest>): RestartNodeRequest {
+    const message = createBaseRestartNodeRequest();
+    message.id = object.id ?? "";
+    message.node = object.node ?? "";
+    return message;
+  },
+};
+
+function createBaseRenewSliceRequest(): RenewSliceRequest {
+  return { id: "", expiresAt: undefined, hours: 0, exempt: false };
+}
+
+export const RenewSliceRequest: MessageFns<RenewSliceRequest> = {
+  encode(message: RenewSliceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.expiresAt), writer.uint32(18).fork()).join();
+    }
+    if (message.hours !== 0) {
+      writer.uint32(24).int32(message.hours);
+    }
+    if (message.exempt !== false) {
+      writer.uint32(32).bool(message.exempt);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RenewSliceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRenewSliceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.expiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.hours = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.exempt = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RenewSliceRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      expiresAt: isSet(object.expiresAt)
+        ? globalThis.String(object.expiresAt)
+        : isSet(object.expires_at)
+        ? globalThis.String(object.expires_at)
+        : undefined,
+      hours: isSet(object.hours) ? globalThis.Number(object.hours) : 0,
+      exempt: isSet(object.exempt) ? globalThis.Boolean(object.exempt) : false,
+    };
+  },
+
+  toJSON(message: RenewSliceRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.expiresAt !== undefined) {
+      obj.expiresAt = message.expiresAt;
+    }
+    if (message.hours !== 0) {
+      obj.hours = Math.round(message.hours);
+    }
+    if (message.exempt !== false) {
+      obj.exempt = message.exempt;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RenewSliceRequest>): RenewSliceRequest {
+    return RenewSliceRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RenewSliceRequest>): RenewSliceRequest {
+    const message = createBaseRenewSliceRequest();
+    message.id = object.id ?? "";
+    message.expiresAt = object.expiresAt ?? undefined;
+    message.hours = object.hours ?? 0;
+    message.exempt = object.exempt ?? false;
     return message;
   },
 };
@@ -1925,7 +2993,7 @@ export const SliceStatus: MessageFns<SliceStatus> = {
 };
 
 function createBaseWatchSliceRequest(): WatchSliceRequest {
-  return { id: "", after: 0, follow: undefined };
+  return { id: "", after: undefined, follow: undefined };
 }
 
 export const WatchSliceRequest: MessageFns<WatchSliceRequest> = {
@@ -1933,7 +3001,7 @@ export const WatchSliceRequest: MessageFns<WatchSliceRequest> = {
     if (message.id !== "") {
       writer.uint32(10).string(message.id);
     }
-    if (message.after !== 0) {
+    if (message.after !== undefined) {
       writer.uint32(16).int32(message.after);
     }
     if (message.follow !== undefined) {
@@ -1994,7 +3062,7 @@ export const WatchSliceRequest: MessageFns<WatchSliceRequest> = {
   fromJSON(object: any): WatchSliceRequest {
     return {
       id: isSet(object.id) ? globalThis.String(object.id) : "",
-      after: isSet(object.after) ? globalThis.Number(object.after) : 0,
+      after: isSet(object.after) ? globalThis.Number(object.after) : undefined,
       follow: isSet(object.follow) ? globalThis.Boolean(object.follow) : undefined,
     };
   },
@@ -2004,7 +3072,7 @@ export const WatchSliceRequest: MessageFns<WatchSliceRequest> = {
     if (message.id !== "") {
       obj.id = message.id;
     }
-    if (message.after !== 0) {
+    if (message.after !== undefined) {
       obj.after = Math.round(message.after);
     }
     if (message.follow !== undefined) {
@@ -2019,7 +3087,7 @@ export const WatchSliceRequest: MessageFns<WatchSliceRequest> = {
   fromPartial(object: DeepPartial<WatchSliceRequest>): WatchSliceRequest {
     const message = createBaseWatchSliceRequest();
     message.id = object.id ?? "";
-    message.after = object.after ?? 0;
+    message.after = object.after ?? undefined;
     message.follow = object.follow ?? undefined;
     return message;
   },
@@ -2038,6 +3106,7 @@ function createBaseSliceEvent(): SliceEvent {
     message: "",
     percent: 0,
     requestId: "",
+    slice: undefined,
   };
 }
 
@@ -2075,6 +3144,9 @@ export const SliceEvent: MessageFns<SliceEvent> = {
     }
     if (message.requestId !== "") {
       writer.uint32(90).string(message.requestId);
+    }
+    if (message.slice !== undefined) {
+      Slice.encode(message.slice, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -2180,6 +3252,14 @@ export const SliceEvent: MessageFns<SliceEvent> = {
             message.requestId = reader.string();
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.slice = Slice.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2225,6 +3305,7 @@ export const SliceEvent: MessageFns<SliceEvent> = {
         : isSet(object.request_id)
         ? globalThis.String(object.request_id)
         : "",
+      slice: isSet(object.slice) ? Slice.fromJSON(object.slice) : undefined,
     };
   },
 
@@ -2263,6 +3344,9 @@ export const SliceEvent: MessageFns<SliceEvent> = {
     if (message.requestId !== "") {
       obj.requestId = message.requestId;
     }
+    if (message.slice !== undefined) {
+      obj.slice = Slice.toJSON(message.slice);
+    }
     return obj;
   },
 
@@ -2282,6 +3366,645 @@ export const SliceEvent: MessageFns<SliceEvent> = {
     message.message = object.message ?? "";
     message.percent = object.percent ?? 0;
     message.requestId = object.requestId ?? "";
+    message.slice = (object.slice !== undefined && object.slice !== null) ? Slice.fromPartial(object.slice) : undefined;
+    return message;
+  },
+};
+
+function createBaseListSliceEventsRequest(): ListSliceEventsRequest {
+  return {
+    id: "",
+    pageSize: 0,
+    pageToken: "",
+    type: SliceEventType.UNSPECIFIED,
+    resourceKind: "",
+    resourceName: "",
+    newestFirst: false,
+  };
+}
+
+export const ListSliceEventsRequest: MessageFns<ListSliceEventsRequest> = {
+  encode(message: ListSliceEventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    if (message.type !== SliceEventType.UNSPECIFIED) {
+      writer.uint32(32).int32(sliceEventTypeToNumber(message.type));
+    }
+    if (message.resourceKind !== "") {
+      writer.uint32(42).string(message.resourceKind);
+    }
+    if (message.resourceName !== "") {
+      writer.uint32(50).string(message.resourceName);
+    }
+    if (message.newestFirst !== false) {
+      writer.uint32(56).bool(message.newestFirst);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSliceEventsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSliceEventsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.type = sliceEventTypeFromJSON(reader.int32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.resourceKind = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.resourceName = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.newestFirst = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListSliceEventsRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+      type: isSet(object.type) ? sliceEventTypeFromJSON(object.type) : SliceEventType.UNSPECIFIED,
+      resourceKind: isSet(object.resourceKind)
+        ? globalThis.String(object.resourceKind)
+        : isSet(object.resource_kind)
+        ? globalThis.String(object.resource_kind)
+        : "",
+      resourceName: isSet(object.resourceName)
+        ? globalThis.String(object.resourceName)
+        : isSet(object.resource_name)
+        ? globalThis.String(object.resource_name)
+        : "",
+      newestFirst: isSet(object.newestFirst)
+        ? globalThis.Boolean(object.newestFirst)
+        : isSet(object.newest_first)
+        ? globalThis.Boolean(object.newest_first)
+        : false,
+    };
+  },
+
+  toJSON(message: ListSliceEventsRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    if (message.type !== SliceEventType.UNSPECIFIED) {
+      obj.type = sliceEventTypeToJSON(message.type);
+    }
+    if (message.resourceKind !== "") {
+      obj.resourceKind = message.resourceKind;
+    }
+    if (message.resourceName !== "") {
+      obj.resourceName = message.resourceName;
+    }
+    if (message.newestFirst !== false) {
+      obj.newestFirst = message.newestFirst;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListSliceEventsRequest>): ListSliceEventsRequest {
+    return ListSliceEventsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListSliceEventsRequest>): ListSliceEventsRequest {
+    const message = createBaseListSliceEventsRequest();
+    message.id = object.id ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    message.type = object.type ?? SliceEventType.UNSPECIFIED;
+    message.resourceKind = object.resourceKind ?? "";
+    message.resourceName = object.resourceName ?? "";
+    message.newestFirst = object.newestFirst ?? false;
+    return message;
+  },
+};
+
+function createBaseListSliceEventsResponse(): ListSliceEventsResponse {
+  return { events: [], nextPageToken: "" };
+}
+
+export const ListSliceEventsResponse: MessageFns<ListSliceEventsResponse> = {
+  encode(message: ListSliceEventsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.events) {
+      SliceEvent.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSliceEventsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSliceEventsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.events.push(SliceEvent.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListSliceEventsResponse {
+    return {
+      events: globalThis.Array.isArray(object?.events) ? object.events.map((e: any) => SliceEvent.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListSliceEventsResponse): unknown {
+    const obj: any = {};
+    if (message.events?.length) {
+      obj.events = message.events.map((e) => SliceEvent.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListSliceEventsResponse>): ListSliceEventsResponse {
+    return ListSliceEventsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListSliceEventsResponse>): ListSliceEventsResponse {
+    const message = createBaseListSliceEventsResponse();
+    message.events = object.events?.map((e) => SliceEvent.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListSliceStepsRequest(): ListSliceStepsRequest {
+  return { id: "", pageSize: 0, pageToken: "", newestFirst: false };
+}
+
+export const ListSliceStepsRequest: MessageFns<ListSliceStepsRequest> = {
+  encode(message: ListSliceStepsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    if (message.newestFirst !== false) {
+      writer.uint32(32).bool(message.newestFirst);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSliceStepsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSliceStepsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.newestFirst = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListSliceStepsRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+      newestFirst: isSet(object.newestFirst)
+        ? globalThis.Boolean(object.newestFirst)
+        : isSet(object.newest_first)
+        ? globalThis.Boolean(object.newest_first)
+        : false,
+    };
+  },
+
+  toJSON(message: ListSliceStepsRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    if (message.newestFirst !== false) {
+      obj.newestFirst = message.newestFirst;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListSliceStepsRequest>): ListSliceStepsRequest {
+    return ListSliceStepsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListSliceStepsRequest>): ListSliceStepsRequest {
+    const message = createBaseListSliceStepsRequest();
+    message.id = object.id ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    message.newestFirst = object.newestFirst ?? false;
+    return message;
+  },
+};
+
+function createBaseListSliceStepsResponse(): ListSliceStepsResponse {
+  return { steps: [], nextPageToken: "" };
+}
+
+export const ListSliceStepsResponse: MessageFns<ListSliceStepsResponse> = {
+  encode(message: ListSliceStepsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.steps) {
+      SliceStep.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSliceStepsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSliceStepsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.steps.push(SliceStep.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListSliceStepsResponse {
+    return {
+      steps: globalThis.Array.isArray(object?.steps) ? object.steps.map((e: any) => SliceStep.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListSliceStepsResponse): unknown {
+    const obj: any = {};
+    if (message.steps?.length) {
+      obj.steps = message.steps.map((e) => SliceStep.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListSliceStepsResponse>): ListSliceStepsResponse {
+    return ListSliceStepsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListSliceStepsResponse>): ListSliceStepsResponse {
+    const message = createBaseListSliceStepsResponse();
+    message.steps = object.steps?.map((e) => SliceStep.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListSliceResourcesRequest(): ListSliceResourcesRequest {
+  return { id: "" };
+}
+
+export const ListSliceResourcesRequest: MessageFns<ListSliceResourcesRequest> = {
+  encode(message: ListSliceResourcesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSliceResourcesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSliceResourcesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListSliceResourcesRequest {
+    return { id: isSet(object.id) ? globalThis.String(object.id) : "" };
+  },
+
+  toJSON(message: ListSliceResourcesRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListSliceResourcesRequest>): ListSliceResourcesRequest {
+    return ListSliceResourcesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListSliceResourcesRequest>): ListSliceResourcesRequest {
+    const message = createBaseListSliceResourcesRequest();
+    message.id = object.id ?? "";
+    return message;
+  },
+};
+
+function createBaseListSliceResourcesResponse(): ListSliceResourcesResponse {
+  return { resources: [] };
+}
+
+export const ListSliceResourcesResponse: MessageFns<ListSliceResourcesResponse> = {
+  encode(message: ListSliceResourcesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.resources) {
+      SliceResource.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSliceResourcesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSliceResourcesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.resources.push(SliceResource.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListSliceResourcesResponse {
+    return {
+      resources: globalThis.Array.isArray(object?.resources)
+        ? object.resources.map((e: any) => SliceResource.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListSliceResourcesResponse): unknown {
+    const obj: any = {};
+    if (message.resources?.length) {
+      obj.resources = message.resources.map((e) => SliceResource.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListSliceResourcesResponse>): ListSliceResourcesResponse {
+    return ListSliceResourcesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListSliceResourcesResponse>): ListSliceResourcesResponse {
+    const message = createBaseListSliceResourcesResponse();
+    message.resources = object.resources?.map((e) => SliceResource.fromPartial(e)) || [];
     return message;
   },
 };
@@ -2782,8 +4505,8 @@ export const SliceServiceService = {
   /**
    * Stores a slice and starts its deployment; the answer comes back at once with the status `deploying`, or `draft` if
    * `deploy` is false. Everything is checked first: errors are INVALID_ARGUMENT naming every mistake,
-   * RESOURCE_EXHAUSTED with the numbers if it goes beyond the user's limits, FAILED_PRECONDITION if no driver serves
-   * the infrastructure.
+   * RESOURCE_EXHAUSTED with the numbers if it goes beyond the user's limits or the quotas of the user's project,
+   * FAILED_PRECONDITION if no driver serves the infrastructure.
    */
   createSlice: {
     path: "/pucp.slice.v1.SliceService/CreateSlice" as const,
@@ -2805,6 +4528,33 @@ export const SliceServiceService = {
     responseDeserialize: (value: Buffer): Slice => Slice.decode(value),
   },
   /**
+   * Changes a slice to a new spec, which is checked as a new slice's is. A draft stays a draft; anything else is
+   * `deploying` when this returns, and only what differs is added, altered or removed while the rest goes on running; a
+   * slice that was stopped stays so. Work under way is cancelled first. The infrastructure cannot change, volumes do not
+   * shrink, and links keep the ranges they were given. An unchanged spec is no work, unless the last work failed.
+   * Errors: INVALID_ARGUMENT naming every mistake, RESOURCE_EXHAUSTED with the numbers, FAILED_PRECONDITION while the
+   * slice is being deleted, ABORTED if `generation` is not the slice's.
+   */
+  updateSlice: {
+    path: "/pucp.slice.v1.SliceService/UpdateSlice" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UpdateSliceRequest): Buffer => Buffer.from(UpdateSliceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UpdateSliceRequest => UpdateSliceRequest.decode(value),
+    responseSerialize: (value: SliceChange): Buffer => Buffer.from(SliceChange.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SliceChange => SliceChange.decode(value),
+  },
+  /** Returns the spec of a slice as UpdateSlice takes it. Errors: NOT_FOUND. */
+  getSliceSpec: {
+    path: "/pucp.slice.v1.SliceService/GetSliceSpec" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetSliceSpecRequest): Buffer => Buffer.from(GetSliceSpecRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetSliceSpecRequest => GetSliceSpecRequest.decode(value),
+    responseSerialize: (value: SliceSpec): Buffer => Buffer.from(SliceSpec.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SliceSpec => SliceSpec.decode(value),
+  },
+  /**
    * Removes everything of a slice, in any state; running work is cancelled first. The slice is `deleting` when this
    * returns and is gone from lists when the clouds hold nothing of it any more. On a deleted slice it is no error.
    */
@@ -2819,7 +4569,8 @@ export const SliceServiceService = {
   },
   /**
    * Makes the clouds equal to the slice's spec. On a slice that is deploying or active it is no error and no second
-   * deployment.
+   * deployment. Errors: RESOURCE_EXHAUSTED with the numbers if it does not fit into the project's quotas; ABORTED if
+   * `plan_digest` is given and what is to be done is something else by now.
    */
   deploySlice: {
     path: "/pucp.slice.v1.SliceService/DeploySlice" as const,
@@ -2874,6 +4625,53 @@ export const SliceServiceService = {
     responseSerialize: (value: SliceChange): Buffer => Buffer.from(SliceChange.encode(value).finish()),
     responseDeserialize: (value: Buffer): SliceChange => SliceChange.decode(value),
   },
+  /**
+   * Shuts one server down; it stays so until it or the slice is started. Errors: NOT_FOUND naming the nodes that there are;
+   * FAILED_PRECONDITION on a slice that was never deployed.
+   */
+  stopNode: {
+    path: "/pucp.slice.v1.SliceService/StopNode" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: StopNodeRequest): Buffer => Buffer.from(StopNodeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): StopNodeRequest => StopNodeRequest.decode(value),
+    responseSerialize: (value: SliceChange): Buffer => Buffer.from(SliceChange.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SliceChange => SliceChange.decode(value),
+  },
+  /** Starts one server. Errors: as StopNode. */
+  startNode: {
+    path: "/pucp.slice.v1.SliceService/StartNode" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: StartNodeRequest): Buffer => Buffer.from(StartNodeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): StartNodeRequest => StartNodeRequest.decode(value),
+    responseSerialize: (value: SliceChange): Buffer => Buffer.from(SliceChange.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SliceChange => SliceChange.decode(value),
+  },
+  /** Stops one server and starts it again. Errors: as StopNode. */
+  restartNode: {
+    path: "/pucp.slice.v1.SliceService/RestartNode" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RestartNodeRequest): Buffer => Buffer.from(RestartNodeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RestartNodeRequest => RestartNodeRequest.decode(value),
+    responseSerialize: (value: SliceChange): Buffer => Buffer.from(SliceChange.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SliceChange => SliceChange.decode(value),
+  },
+  /**
+   * Sets another end of a slice's life: its owner as far ahead, and as often, as the configuration allows, an admin at will.
+   * To bring the end nearer is always allowed. Errors: INVALID_ARGUMENT; RESOURCE_EXHAUSTED if it was renewed too often;
+   * FAILED_PRECONDITION on a slice that is being deleted; PERMISSION_DENIED if anyone but an admin asks for `exempt`.
+   */
+  renewSlice: {
+    path: "/pucp.slice.v1.SliceService/RenewSlice" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RenewSliceRequest): Buffer => Buffer.from(RenewSliceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RenewSliceRequest => RenewSliceRequest.decode(value),
+    responseSerialize: (value: Slice): Buffer => Buffer.from(Slice.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Slice => Slice.decode(value),
+  },
   /** Lists the nodes of a slice with their state. */
   listNodes: {
     path: "/pucp.slice.v1.SliceService/ListNodes" as const,
@@ -2896,9 +4694,12 @@ export const SliceServiceService = {
     responseDeserialize: (value: Buffer): SliceStatus => SliceStatus.decode(value),
   },
   /**
-   * Streams the history of a slice: everything after `after`, then what happens, until the client leaves or the slice is
-   * deleted. Over REST it is newline-delimited JSON, or server-sent events if `Accept: text/event-stream`; the id of an
-   * event is its sequence, and `Last-Event-ID` resumes after it.
+   * Streams what happens to a slice, until the client leaves or the slice is gone. Without `after` the first event is of
+   * type snapshot and carries the slice as it is; what happened after it follows. With `after` everything later is told,
+   * first what is past. Over REST it is newline-delimited JSON, or server-sent events if `Accept: text/event-stream`; the
+   * id of an event is its sequence, and `Last-Event-ID` resumes after it. While nothing happens, an empty line or a comment
+   * comes every 15 seconds. A stream that ends otherwise than with the slice, be it after ten minutes because connections
+   * between services are renewed, says so in its last line or event, and is taken up again after the last sequence.
    */
   watchSlice: {
     path: "/pucp.slice.v1.SliceService/WatchSlice" as const,
@@ -2908,6 +4709,48 @@ export const SliceServiceService = {
     requestDeserialize: (value: Buffer): WatchSliceRequest => WatchSliceRequest.decode(value),
     responseSerialize: (value: SliceEvent): Buffer => Buffer.from(SliceEvent.encode(value).finish()),
     responseDeserialize: (value: Buffer): SliceEvent => SliceEvent.decode(value),
+  },
+  /** Lists past events of a slice, also of one that was deleted, for as long as they are kept. */
+  listSliceEvents: {
+    path: "/pucp.slice.v1.SliceService/ListSliceEvents" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListSliceEventsRequest): Buffer =>
+      Buffer.from(ListSliceEventsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListSliceEventsRequest => ListSliceEventsRequest.decode(value),
+    responseSerialize: (value: ListSliceEventsResponse): Buffer =>
+      Buffer.from(ListSliceEventsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListSliceEventsResponse => ListSliceEventsResponse.decode(value),
+  },
+  /**
+   * Lists the steps in a slice's journal: what was begun in the cloud and what came of it, also of a slice that was
+   * deleted, for as long as they are kept. Errors: FAILED_PRECONDITION if no driver serves the infrastructure.
+   */
+  listSliceSteps: {
+    path: "/pucp.slice.v1.SliceService/ListSliceSteps" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListSliceStepsRequest): Buffer =>
+      Buffer.from(ListSliceStepsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListSliceStepsRequest => ListSliceStepsRequest.decode(value),
+    responseSerialize: (value: ListSliceStepsResponse): Buffer =>
+      Buffer.from(ListSliceStepsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListSliceStepsResponse => ListSliceStepsResponse.decode(value),
+  },
+  /**
+   * Lists every resource of a slice with its state, each kind after those it stands on: what the cloud holds as far as is
+   * known, and what is still to be made.
+   */
+  listSliceResources: {
+    path: "/pucp.slice.v1.SliceService/ListSliceResources" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListSliceResourcesRequest): Buffer =>
+      Buffer.from(ListSliceResourcesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListSliceResourcesRequest => ListSliceResourcesRequest.decode(value),
+    responseSerialize: (value: ListSliceResourcesResponse): Buffer =>
+      Buffer.from(ListSliceResourcesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListSliceResourcesResponse => ListSliceResourcesResponse.decode(value),
   },
   /**
    * Forgets a slice without deleting it, in any state: the last resort for one that no cloud can be rid of. Work on it is
@@ -2965,12 +4808,23 @@ export interface SliceServiceServer extends UntypedServiceImplementation {
   /**
    * Stores a slice and starts its deployment; the answer comes back at once with the status `deploying`, or `draft` if
    * `deploy` is false. Everything is checked first: errors are INVALID_ARGUMENT naming every mistake,
-   * RESOURCE_EXHAUSTED with the numbers if it goes beyond the user's limits, FAILED_PRECONDITION if no driver serves
-   * the infrastructure.
+   * RESOURCE_EXHAUSTED with the numbers if it goes beyond the user's limits or the quotas of the user's project,
+   * FAILED_PRECONDITION if no driver serves the infrastructure.
    */
   createSlice: handleUnaryCall<CreateSliceRequest, SliceChange>;
   /** Returns a slice. Errors: NOT_FOUND. */
   getSlice: handleUnaryCall<GetSliceRequest, Slice>;
+  /**
+   * Changes a slice to a new spec, which is checked as a new slice's is. A draft stays a draft; anything else is
+   * `deploying` when this returns, and only what differs is added, altered or removed while the rest goes on running; a
+   * slice that was stopped stays so. Work under way is cancelled first. The infrastructure cannot change, volumes do not
+   * shrink, and links keep the ranges they were given. An unchanged spec is no work, unless the last work failed.
+   * Errors: INVALID_ARGUMENT naming every mistake, RESOURCE_EXHAUSTED with the numbers, FAILED_PRECONDITION while the
+   * slice is being deleted, ABORTED if `generation` is not the slice's.
+   */
+  updateSlice: handleUnaryCall<UpdateSliceRequest, SliceChange>;
+  /** Returns the spec of a slice as UpdateSlice takes it. Errors: NOT_FOUND. */
+  getSliceSpec: handleUnaryCall<GetSliceSpecRequest, SliceSpec>;
   /**
    * Removes everything of a slice, in any state; running work is cancelled first. The slice is `deleting` when this
    * returns and is gone from lists when the clouds hold nothing of it any more. On a deleted slice it is no error.
@@ -2978,7 +4832,8 @@ export interface SliceServiceServer extends UntypedServiceImplementation {
   deleteSlice: handleUnaryCall<DeleteSliceRequest, SliceChange>;
   /**
    * Makes the clouds equal to the slice's spec. On a slice that is deploying or active it is no error and no second
-   * deployment.
+   * deployment. Errors: RESOURCE_EXHAUSTED with the numbers if it does not fit into the project's quotas; ABORTED if
+   * `plan_digest` is given and what is to be done is something else by now.
    */
   deploySlice: handleUnaryCall<DeploySliceRequest, SliceChange>;
   /**
@@ -2993,16 +4848,46 @@ export interface SliceServiceServer extends UntypedServiceImplementation {
   startSlice: handleUnaryCall<StartSliceRequest, SliceChange>;
   /** Stops all servers and starts them again. Errors: FAILED_PRECONDITION on a slice that was never deployed. */
   restartSlice: handleUnaryCall<RestartSliceRequest, SliceChange>;
+  /**
+   * Shuts one server down; it stays so until it or the slice is started. Errors: NOT_FOUND naming the nodes that there are;
+   * FAILED_PRECONDITION on a slice that was never deployed.
+   */
+  stopNode: handleUnaryCall<StopNodeRequest, SliceChange>;
+  /** Starts one server. Errors: as StopNode. */
+  startNode: handleUnaryCall<StartNodeRequest, SliceChange>;
+  /** Stops one server and starts it again. Errors: as StopNode. */
+  restartNode: handleUnaryCall<RestartNodeRequest, SliceChange>;
+  /**
+   * Sets another end of a slice's life: its owner as far ahead, and as often, as the configuration allows, an admin at will.
+   * To bring the end nearer is always allowed. Errors: INVALID_ARGUMENT; RESOURCE_EXHAUSTED if it was renewed too often;
+   * FAILED_PRECONDITION on a slice that is being deleted; PERMISSION_DENIED if anyone but an admin asks for `exempt`.
+   */
+  renewSlice: handleUnaryCall<RenewSliceRequest, Slice>;
   /** Lists the nodes of a slice with their state. */
   listNodes: handleUnaryCall<ListNodesRequest, ListNodesResponse>;
   /** Says in one line what a slice is doing and what it waits for. */
   getSliceStatus: handleUnaryCall<GetSliceStatusRequest, SliceStatus>;
   /**
-   * Streams the history of a slice: everything after `after`, then what happens, until the client leaves or the slice is
-   * deleted. Over REST it is newline-delimited JSON, or server-sent events if `Accept: text/event-stream`; the id of an
-   * event is its sequence, and `Last-Event-ID` resumes after it.
+   * Streams what happens to a slice, until the client leaves or the slice is gone. Without `after` the first event is of
+   * type snapshot and carries the slice as it is; what happened after it follows. With `after` everything later is told,
+   * first what is past. Over REST it is newline-delimited JSON, or server-sent events if `Accept: text/event-stream`; the
+   * id of an event is its sequence, and `Last-Event-ID` resumes after it. While nothing happens, an empty line or a comment
+   * comes every 15 seconds. A stream that ends otherwise than with the slice, be it after ten minutes because connections
+   * between services are renewed, says so in its last line or event, and is taken up again after the last sequence.
    */
   watchSlice: handleServerStreamingCall<WatchSliceRequest, SliceEvent>;
+  /** Lists past events of a slice, also of one that was deleted, for as long as they are kept. */
+  listSliceEvents: handleUnaryCall<ListSliceEventsRequest, ListSliceEventsResponse>;
+  /**
+   * Lists the steps in a slice's journal: what was begun in the cloud and what came of it, also of a slice that was
+   * deleted, for as long as they are kept. Errors: FAILED_PRECONDITION if no driver serves the infrastructure.
+   */
+  listSliceSteps: handleUnaryCall<ListSliceStepsRequest, ListSliceStepsResponse>;
+  /**
+   * Lists every resource of a slice with its state, each kind after those it stands on: what the cloud holds as far as is
+   * known, and what is still to be made.
+   */
+  listSliceResources: handleUnaryCall<ListSliceResourcesRequest, ListSliceResourcesResponse>;
   /**
    * Forgets a slice without deleting it, in any state: the last resort for one that no cloud can be rid of. Work on it is
    * cancelled first; what the clouds still hold stays there, is nobody's business any more, and stands in the audit log.
@@ -3037,8 +4922,8 @@ export interface SliceServiceClient extends Client {
   /**
    * Stores a slice and starts its deployment; the answer comes back at once with the status `deploying`, or `draft` if
    * `deploy` is false. Everything is checked first: errors are INVALID_ARGUMENT naming every mistake,
-   * RESOURCE_EXHAUSTED with the numbers if it goes beyond the user's limits, FAILED_PRECONDITION if no driver serves
-   * the infrastructure.
+   * RESOURCE_EXHAUSTED with the numbers if it goes beyond the user's limits or the quotas of the user's project,
+   * FAILED_PRECONDITION if no driver serves the infrastructure.
    */
   createSlice(
     request: CreateSliceRequest,
@@ -3069,6 +4954,45 @@ export interface SliceServiceClient extends Client {
     callback: (error: ServiceError | null, response: Slice) => void,
   ): ClientUnaryCall;
   /**
+   * Changes a slice to a new spec, which is checked as a new slice's is. A draft stays a draft; anything else is
+   * `deploying` when this returns, and only what differs is added, altered or removed while the rest goes on running; a
+   * slice that was stopped stays so. Work under way is cancelled first. The infrastructure cannot change, volumes do not
+   * shrink, and links keep the ranges they were given. An unchanged spec is no work, unless the last work failed.
+   * Errors: INVALID_ARGUMENT naming every mistake, RESOURCE_EXHAUSTED with the numbers, FAILED_PRECONDITION while the
+   * slice is being deleted, ABORTED if `generation` is not the slice's.
+   */
+  updateSlice(
+    request: UpdateSliceRequest,
+    callback: (error: ServiceError | null, response: SliceChange) => void,
+  ): ClientUnaryCall;
+  updateSlice(
+    request: UpdateSliceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SliceChange) => void,
+  ): ClientUnaryCall;
+  updateSlice(
+    request: UpdateSliceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SliceChange) => void,
+  ): ClientUnaryCall;
+  /** Returns the spec of a slice as UpdateSlice takes it. Errors: NOT_FOUND. */
+  getSliceSpec(
+    request: GetSliceSpecRequest,
+    callback: (error: ServiceError | null, response: SliceSpec) => void,
+  ): ClientUnaryCall;
+  getSliceSpec(
+    request: GetSliceSpecRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SliceSpec) => void,
+  ): ClientUnaryCall;
+  getSliceSpec(
+    request: GetSliceSpecRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SliceSpec) => void,
+  ): ClientUnaryCall;
+  /**
    * Removes everything of a slice, in any state; running work is cancelled first. The slice is `deleting` when this
    * returns and is gone from lists when the clouds hold nothing of it any more. On a deleted slice it is no error.
    */
@@ -3089,7 +5013,8 @@ export interface SliceServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Makes the clouds equal to the slice's spec. On a slice that is deploying or active it is no error and no second
-   * deployment.
+   * deployment. Errors: RESOURCE_EXHAUSTED with the numbers if it does not fit into the project's quotas; ABORTED if
+   * `plan_digest` is given and what is to be done is something else by now.
    */
   deploySlice(
     request: DeploySliceRequest,
@@ -3174,6 +5099,77 @@ export interface SliceServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SliceChange) => void,
   ): ClientUnaryCall;
+  /**
+   * Shuts one server down; it stays so until it or the slice is started. Errors: NOT_FOUND naming the nodes that there are;
+   * FAILED_PRECONDITION on a slice that was never deployed.
+   */
+  stopNode(
+    request: StopNodeRequest,
+    callback: (error: ServiceError | null, response: SliceChange) => void,
+  ): ClientUnaryCall;
+  stopNode(
+    request: StopNodeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SliceChange) => void,
+  ): ClientUnaryCall;
+  stopNode(
+    request: StopNodeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SliceChange) => void,
+  ): ClientUnaryCall;
+  /** Starts one server. Errors: as StopNode. */
+  startNode(
+    request: StartNodeRequest,
+    callback: (error: ServiceError | null, response: SliceChange) => void,
+  ): ClientUnaryCall;
+  startNode(
+    request: StartNodeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SliceChange) => void,
+  ): ClientUnaryCall;
+  startNode(
+    request: StartNodeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SliceChange) => void,
+  ): ClientUnaryCall;
+  /** Stops one server and starts it again. Errors: as StopNode. */
+  restartNode(
+    request: RestartNodeRequest,
+    callback: (error: ServiceError | null, response: SliceChange) => void,
+  ): ClientUnaryCall;
+  restartNode(
+    request: RestartNodeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SliceChange) => void,
+  ): ClientUnaryCall;
+  restartNode(
+    request: RestartNodeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SliceChange) => void,
+  ): ClientUnaryCall;
+  /**
+   * Sets another end of a slice's life: its owner as far ahead, and as often, as the configuration allows, an admin at will.
+   * To bring the end nearer is always allowed. Errors: INVALID_ARGUMENT; RESOURCE_EXHAUSTED if it was renewed too often;
+   * FAILED_PRECONDITION on a slice that is being deleted; PERMISSION_DENIED if anyone but an admin asks for `exempt`.
+   */
+  renewSlice(
+    request: RenewSliceRequest,
+    callback: (error: ServiceError | null, response: Slice) => void,
+  ): ClientUnaryCall;
+  renewSlice(
+    request: RenewSliceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Slice) => void,
+  ): ClientUnaryCall;
+  renewSlice(
+    request: RenewSliceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Slice) => void,
+  ): ClientUnaryCall;
   /** Lists the nodes of a slice with their state. */
   listNodes(
     request: ListNodesRequest,
@@ -3207,9 +5203,12 @@ export interface SliceServiceClient extends Client {
     callback: (error: ServiceError | null, response: SliceStatus) => void,
   ): ClientUnaryCall;
   /**
-   * Streams the history of a slice: everything after `after`, then what happens, until the client leaves or the slice is
-   * deleted. Over REST it is newline-delimited JSON, or server-sent events if `Accept: text/event-stream`; the id of an
-   * event is its sequence, and `Last-Event-ID` resumes after it.
+   * Streams what happens to a slice, until the client leaves or the slice is gone. Without `after` the first event is of
+   * type snapshot and carries the slice as it is; what happened after it follows. With `after` everything later is told,
+   * first what is past. Over REST it is newline-delimited JSON, or server-sent events if `Accept: text/event-stream`; the
+   * id of an event is its sequence, and `Last-Event-ID` resumes after it. While nothing happens, an empty line or a comment
+   * comes every 15 seconds. A stream that ends otherwise than with the slice, be it after ten minutes because connections
+   * between services are renewed, says so in its last line or event, and is taken up again after the last sequence.
    */
   watchSlice(request: WatchSliceRequest, options?: Partial<CallOptions>): ClientReadableStream<SliceEvent>;
   watchSlice(
@@ -3217,6 +5216,60 @@ export interface SliceServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<SliceEvent>;
+  /** Lists past events of a slice, also of one that was deleted, for as long as they are kept. */
+  listSliceEvents(
+    request: ListSliceEventsRequest,
+    callback: (error: ServiceError | null, response: ListSliceEventsResponse) => void,
+  ): ClientUnaryCall;
+  listSliceEvents(
+    request: ListSliceEventsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListSliceEventsResponse) => void,
+  ): ClientUnaryCall;
+  listSliceEvents(
+    request: ListSliceEventsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListSliceEventsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Lists the steps in a slice's journal: what was begun in the cloud and what came of it, also of a slice that was
+   * deleted, for as long as they are kept. Errors: FAILED_PRECONDITION if no driver serves the infrastructure.
+   */
+  listSliceSteps(
+    request: ListSliceStepsRequest,
+    callback: (error: ServiceError | null, response: ListSliceStepsResponse) => void,
+  ): ClientUnaryCall;
+  listSliceSteps(
+    request: ListSliceStepsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListSliceStepsResponse) => void,
+  ): ClientUnaryCall;
+  listSliceSteps(
+    request: ListSliceStepsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListSliceStepsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Lists every resource of a slice with its state, each kind after those it stands on: what the cloud holds as far as is
+   * known, and what is still to be made.
+   */
+  listSliceResources(
+    request: ListSliceResourcesRequest,
+    callback: (error: ServiceError | null, response: ListSliceResourcesResponse) => void,
+  ): ClientUnaryCall;
+  listSliceResources(
+    request: ListSliceResourcesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListSliceResourcesResponse) => void,
+  ): ClientUnaryCall;
+  listSliceResources(
+    request: ListSliceResourcesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListSliceResourcesResponse) => void,
+  ): ClientUnaryCall;
   /**
    * Forgets a slice without deleting it, in any state: the last resort for one that no cloud can be rid of. Work on it is
    * cancelled first; what the clouds still hold stays there, is nobody's business any more, and stands in the audit log.

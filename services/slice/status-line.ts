@@ -1,0 +1,66 @@
+// A slice at a glance: what it is doing, and what it waits for, in one line. Pure.
+
+import type { SliceResource } from '#proto/pucp/slice/v1/history.ts';
+import { SliceState } from '#proto/pucp/slice/v1/slice.ts';
+import type { SliceStatus } from '#proto/pucp/slice/v1/slice_service.ts';
+import type { Snapshot } from './history-store.ts';
+import { isAtWork, resourceViews } from './resource-views.ts';
+import type { SliceRow } from './rows.ts';
+import { nodeViews } from './view.ts';
+
+const NAMED = 5;
+
+/** `now` in milliseconds since the epoch. */
+export function statusView(snapshot: Snapshot, now: number): SliceStatus {
+  const { row, held } = snapshot;
+  return {
+    id: row.id,
+    name: row.name,
+    status: row.status,
+    message: statusLine(row, resourceViews(snapshot), now),
+    percent: row.percent,
+    nodes: nodeViews(
+      row,
+      held.map(({ resource }) => resource),
+    ),
+  };
+}
+
+/** `now` in milliseconds since the epoch. */
+export function statusLine(row: SliceRow, resources: readonly SliceResource[], now: number): string {
+  if (row.status === SliceState.ERROR) return row.error_message;
+  if (!isAtWork(row)) return row.message;
+  if (row.retry_at) {
+    const seconds = Math.ceil((row.retry_at.getTime() - now) / 1000);
+    return `${row.message}; it goes on ${seconds > 0 ? `in ${seconds} s` : 'at once'}`;
+  }
+  return workLine(resources) || row.message;
+}
+
+/** `3 of 5 servers are being built; waiting for vm2, vm4, vm5`; empty if nothing is under way. */
+function workLine(resources: readonly SliceResource[]): string {
+  const busy = resources.filter(({ state }) => state in UNDER_WAY);
+  if (busy.length === 0) return '';
+  const groups = Map.groupBy(busy, ({ kind, state }) => `${kind} ${state}`);
+  const parts = [...groups.values()].map((group) => {
+    const [{ kind, state } = { kind: '', state: '' }] = group;
+    const all = resources.filter((one) => one.kind === kind).length;
+    const verb = kind === 'server' && state === 'creating' ? 'built' : UNDER_WAY[state];
+    const label = kind.replaceAll('_', ' ').replace(/ ip$/, ' IP');
+    const noun = all === 1 ? `the ${label}` : `${group.length} of ${all} ${label}s`;
+    return `${noun} ${group.length === 1 ? 'is' : 'are'} being ${verb}`;
+  });
+  // What fails is what is worth knowing first.
+  const names = busy
+    .toSorted((a, b) => Number(b.message !== '') - Number(a.message !== ''))
+    .slice(0, NAMED)
+    .map(({ name, message }) => (message === '' ? name : `${name} (${message})`));
+  const more = busy.length > NAMED ? ` and ${busy.length - NAMED} more` : '';
+  return `${parts.join(', ')}; waiting for ${names.join(', ')}${more}`;
+}
+
+const UNDER_WAY: Readonly<Record<string, string>> = {
+  creating: 'created',
+  updating: 'changed',
+  deleting: 'removed',
+};
