@@ -21,6 +21,8 @@ export type Mesh = {
   kill(): Promise<void>;
   /** kill -9 of the launcher, and of nothing else. */
   killLauncher(): Promise<void>;
+  /** kill -9 of one service, such as `slice`; the launcher starts it again. */
+  killService(name: string): Promise<void>;
   /** kill -9 of PostgreSQL's first process. */
   killDatabase(): Promise<void>;
 };
@@ -72,6 +74,10 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
       child.kill('SIGKILL');
       await exited;
     },
+    async killService(name) {
+      const pid = await childOf(child.pid ?? 0, `services/${name}/main.ts`);
+      process.kill(pid, 'SIGKILL');
+    },
     async killDatabase() {
       const [line] = readFileSync(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8').split('\n');
       process.kill(Number(line), 'SIGKILL');
@@ -119,13 +125,24 @@ async function descendants(root: number): Promise<number[]> {
 }
 
 async function readChildren(pid: number): Promise<number[]> {
-  const ps = spawn('ps', ['-o', 'pid=', '--ppid', String(pid)], { stdio: ['ignore', 'pipe', 'ignore'] });
+  return (await listChildren(pid)).map(Number).filter(Boolean);
+}
+
+async function childOf(parent: number, command: string): Promise<number> {
+  const line = (await listChildren(parent, 'pid=,args=')).find((one) => one.includes(command));
+  if (!line) throw new Error(`no child of ${parent} runs ${command}`);
+  return Number.parseInt(line, 10);
+}
+
+async function listChildren(parent: number, columns = 'pid='): Promise<string[]> {
+  const args = ['-ww', '-o', columns, '--ppid', String(parent)];
+  const ps = spawn('ps', args, { stdio: ['ignore', 'pipe', 'ignore'] });
   let text = '';
   ps.stdout.on('data', (chunk) => {
     text += chunk;
   });
   await once(ps, 'close');
-  return text.split('\n').map(Number).filter(Boolean);
+  return text.split('\n');
 }
 
 async function choosePorts(): Promise<Mesh['ports']> {
