@@ -80,7 +80,14 @@ test('a server that no host takes is made anew once, then everything is rolled b
   const result = await rig.converge(tooLarge, { onFailure: OnFailure.ROLLBACK, ...fast });
   assert.equal(result.outcome, Outcome.ROLLED_BACK);
   assert.equal(result.reason, 'NO_VALID_HOST');
-  assert.match(result.errorMessage, /Server "vm0" failed: No valid host was found.*\(made anew 1 time\)/);
+  assert.match(
+    result.errorMessage,
+    /^Server "vm0" failed: No valid host was found.*\(made anew 1 time\) \(request req-[\w-]+\)\. Choose a smaller flavor/,
+  );
+  assert.deepEqual(
+    result.failed.map(({ kind, name }) => `${kind} ${name}`),
+    ['server vm0'],
+  );
   assert.deepEqual(await rig.observe(), []);
 });
 
@@ -96,7 +103,10 @@ test('a refusal for good is told with what Neutron said and its request id', { s
     result.errorMessage,
     /^subnet "net0" could not be created: Neutron could not create 1 subnets: /,
   );
-  assert.match(result.errorMessage, /\(request req-[\w-]+\)$/);
+  assert.match(
+    result.errorMessage,
+    /\(request req-[\w-]+\)\. Change what it refuses in the spec, and deploy again\.$/,
+  );
   assert.deepEqual(await rig.observe(), []);
 });
 
