@@ -132,26 +132,31 @@ test('an answer begins although nothing has happened yet', async () => {
   leave.abort();
 });
 
-test('a silent stream of events shows that it lives', async () => {
-  const leave = new AbortController();
-  const body = await openStream({
-    messages: (async function* () {
-      await never(leave.signal);
-      yield { sequence: 1 };
-    })(),
-    write: (message) => message,
-    format: 'sse',
-    describe: String,
-    begin: () => {},
-    heartbeatMs: 10,
+for (const [format, heartbeat, whole] of [
+  ['sse', ': still here\n\n', /^(: still here\n\n){3,}id: 1\n/],
+  ['ndjson', '\n', /^\n{3,}\{"sequence":1\}\n$/],
+] as const) {
+  test(`a silent stream of events shows that it lives: ${format}`, async () => {
+    const leave = new AbortController();
+    const body = await openStream({
+      messages: (async function* () {
+        await never(leave.signal);
+        yield { sequence: 1 };
+      })(),
+      write: (message) => message,
+      format,
+      describe: String,
+      begin: () => {},
+      heartbeatMs: 10,
+    });
+    let text = '';
+    for await (const chunk of body) {
+      text += chunk;
+      if (text.split(heartbeat).length > 3) leave.abort();
+    }
+    assert.match(text, whole);
   });
-  let text = '';
-  for await (const chunk of body) {
-    text += chunk;
-    if (text.split(': still here\n\n').length > 3) leave.abort();
-  }
-  assert.match(text, /^(: still here\n\n){3,}id: 1\n/);
-});
+}
 
 test('when the client leaves, the service is told to stop', async () => {
   await using world = await startWorld({

@@ -56,7 +56,8 @@ async function* frames(
     for (let next = first; ; ) {
       const result = await within(next, heartbeatMs);
       if (result === LATE) {
-        if (format === 'sse') yield ': still here\n\n';
+        // A comment to the one, an empty line to the other: readers of newline-delimited JSON pass over it.
+        yield format === 'sse' ? ': still here\n\n' : '\n';
         continue;
       }
       if (result.done) break;

@@ -21,7 +21,7 @@ export type Mesh = {
   kill(): Promise<void>;
   /** kill -9 of the launcher, and of nothing else. */
   killLauncher(): Promise<void>;
-  /** kill -9 of one service, such as `slice`; the launcher starts it again. */
+  /** kill -9 of one service, such as `slice`, or of the gateway; the launcher starts it again. */
   killService(name: string): Promise<void>;
   /** kill -9 of PostgreSQL's first process. */
   killDatabase(): Promise<void>;
@@ -75,7 +75,8 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
       await exited;
     },
     async killService(name) {
-      const pid = await childOf(child.pid ?? 0, `services/${name}/main.ts`);
+      const folder = name === 'gateway' ? name : `services/${name}`;
+      const pid = await childOf(child.pid ?? 0, `${folder}/main.ts`);
       process.kill(pid, 'SIGKILL');
     },
     async killDatabase() {
