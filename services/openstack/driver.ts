@@ -79,11 +79,11 @@ export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
       return await validate(deps, { scope: owner, projectId: place?.projectId, desired }, context);
     },
 
-    async plan({ scope, desired, isNew }, caller) {
+    async plan({ scope, desired, isNew, stepsOnly }, caller) {
       const { signal, requestId } = caller;
       return await planWish(
         deps,
-        { scope: scopeOf({ scope }, caller), desired, isNew },
+        { scope: scopeOf({ scope }, caller), desired, isNew, stepsOnly },
         { signal, requestId },
       );
     },

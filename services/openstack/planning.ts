@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import type { Plan, Step } from '#engine/plan.ts';
-import type { PlanRequest, PlanResponse, Scope } from '#proto/pucp/driver/v1/driver_service.ts';
+import { type PlanRequest, PlanResponse, type Scope } from '#proto/pucp/driver/v1/driver_service.ts';
 import { Resource } from '#proto/pucp/driver/v1/resource.ts';
 import { type PlannedStep, StepAction } from '#proto/pucp/slice/v1/plan.ts';
 import type { CallContext } from './api/settings.ts';
@@ -20,16 +20,18 @@ export type PlanningDeps = OfferDeps &
     readonly worker: Pick<SliceWorker, 'plan'>;
   };
 
-export type PlanWish = Pick<PlanRequest, 'desired' | 'isNew'> & { readonly scope: Scope };
+export type PlanWish = Pick<PlanRequest, 'desired' | 'isNew' | 'stepsOnly'> & { readonly scope: Scope };
 
 /** Mistakes are no error: then there are no steps. Throws only if the cloud cannot be asked. */
 export async function planWish(
   deps: PlanningDeps,
-  { scope, desired, isNew }: PlanWish,
+  { scope, desired, isNew, stepsOnly }: PlanWish,
   context: CallContext,
 ): Promise<PlanResponse> {
   const projectId = (await deps.tenancy.findPlace(scope, context))?.projectId;
-  const { violations, totals } = await validate(deps, { scope, projectId, desired }, context);
+  const { violations, totals } = stepsOnly
+    ? { violations: [], totals: undefined }
+    : await validate(deps, { scope, projectId, desired }, context);
   if (violations.length > 0) {
     return { violations, totals, steps: [], quotas: [], digest: '', projectId: projectId ?? '' };
   }
@@ -39,6 +41,14 @@ export async function planWish(
       ? { isNew: true as const, projectId }
       : { isNew: false as const, projectId };
   const plan = await deps.worker.plan({ scope, desired, ...place }, context);
+  if (stepsOnly) {
+    const steps = plan.steps.map((step) => stepView(step, []));
+    return PlanResponse.fromPartial({
+      steps,
+      digest: digestOf(plan.steps, desired),
+      projectId: projectId ?? '',
+    });
+  }
   const flavors = await flavorsOf(deps, { plan, scope, projectId }, context);
   const needs = needsOf(plan.steps, flavors);
   const needed = sumOf(plan.steps, needs);

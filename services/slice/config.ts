@@ -25,6 +25,8 @@ export type SliceConfig = {
   /** How much of the past is kept. */
   readonly history: Retention;
   readonly lifetime: LifetimeLimits;
+  /** Time between two looks at what the clouds hold of a slice; 0 if there are to be none by the clock. */
+  readonly checkIntervalS: number;
 };
 
 const shape = {
@@ -33,6 +35,7 @@ const shape = {
   SLICE_PORT: fields.port(5002),
   HISTORY_RETENTION_DAYS: fields.int(30, { min: 1, max: 3_650 }),
   HISTORY_MAX_PER_SLICE: fields.int(20_000, { min: 100, max: 10_000_000 }),
+  SLICE_CHECK_INTERVAL_S: fields.int(300, { min: 0, max: 86_400 }),
   SLICE_WORKERS: fields.int(10, { min: 1, max: 200 }),
   MAX_SLICES_PER_USER: fields.int(10, { min: 0, max: 100_000 }),
   MAX_VMS_PER_SLICE: fields.int(20, { min: 1, max: 1_000 }),
@@ -66,6 +69,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     authServiceUrl: set.AUTH_SERVICE_URL,
     driverUrls: { linux: set.LINUX_SERVICE_URL, openstack: set.OPENSTACK_SERVICE_URL },
     workers: set.SLICE_WORKERS,
+    checkIntervalS: set.SLICE_CHECK_INTERVAL_S,
     specLimits: {
       nodes: set.MAX_VMS_PER_SLICE,
       networks: set.MAX_NETWORKS_PER_SLICE,

@@ -14,6 +14,7 @@ import { abandonSlice } from './abandon.ts';
 import { admit, examine, examineStored, type UserLimits } from './admission.ts';
 import { listAuditEntries } from './audit.ts';
 import type { AuditStore } from './audit-store.ts';
+import type { DriftChecker } from './drift-checker.ts';
 import type { Drivers } from './drivers.ts';
 import { listSliceEvents, listSliceSteps } from './history.ts';
 import type { HistoryStore, Snapshot } from './history-store.ts';
@@ -23,6 +24,7 @@ import type { LifetimeStore } from './lifetime-store.ts';
 import type { Notifications } from './notifications.ts';
 import { checkedView, planView } from './plan.ts';
 import { restartNode, startNode, stopNode } from './power-intents.ts';
+import { repairSlice } from './repair.ts';
 import { resourceViews } from './resource-views.ts';
 import { collectResources } from './resources.ts';
 import type { SliceRow } from './rows.ts';
@@ -37,6 +39,7 @@ export type HandlerOptions = {
   readonly store: Store;
   readonly history: HistoryStore;
   readonly audit: AuditStore;
+  readonly checker: DriftChecker;
   readonly drivers: Drivers;
   readonly notifications: Notifications;
   readonly specLimits: SpecLimits;
@@ -54,7 +57,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceServer> {
   const { store, history, now, audit, drivers, notifications, specLimits, userLimits, newId, closing } =
     options;
-  const { lifetimes, lifetimeLimits } = options;
+  const { lifetimes, lifetimeLimits, checker } = options;
 
   const find = async (id: string, caller: Caller): Promise<SliceRow> => {
     const row = UUID.test(id) ? await store.get(id) : undefined;
@@ -260,6 +263,15 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
     async listSliceResources({ id }, { caller }) {
       await findLive(id, caller);
       return { resources: resourceViews(await snapshotOf(id)) };
+    },
+
+    async checkSlice({ id }, { caller, signal }) {
+      await findLive(id, caller);
+      return checker.check(id, signal);
+    },
+
+    async repairSlice({ id }, context) {
+      return repairSlice(await findLive(id, context.caller), context, { store, checker });
     },
 
     async abandonSlice(request, context) {

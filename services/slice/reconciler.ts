@@ -136,14 +136,17 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 }
 
 /** Ends the call under way as soon as it serves no purpose any more. */
-async function watchGoal(
+export async function watchGoal(
   work: SliceRow,
   {
     store,
     notifications,
     outdated,
     log,
-  }: Pick<ReconcilerOptions, 'store' | 'notifications' | 'log'> & { outdated: AbortController },
+  }: Pick<ReconcilerOptions, 'notifications' | 'log'> & {
+    store: Pick<WorkStore, 'isCurrent'>;
+    outdated: AbortController;
+  },
 ): Promise<void> {
   const subscription = notifications.subscribe(work.id);
   try {
@@ -172,7 +175,8 @@ function requestOf(work: SliceRow): ConvergeRequest {
   };
 }
 
-function desiredOf(work: SliceRow): Resource[] {
+/** What the clouds are to hold of a slice. */
+export function desiredOf(work: SliceRow): Resource[] {
   switch (work.goal) {
     case 'running':
     case 'stopped':

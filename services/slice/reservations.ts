@@ -56,7 +56,10 @@ export function createReservations(knex: Knex, { now }: { now: () => number }) {
         await tx('slice_reservations')
           .where({ user_id: row.user_id })
           .where('made_at', '<', new Date(at.getTime() - KEPT_MS))
-          .whereIn('slice_id', tx('slices').whereRaw('settled_generation >= slice_reservations.generation').select('id'))
+          .whereIn(
+            'slice_id',
+            tx('slices').whereRaw('settled_generation >= slice_reservations.generation').select('id'),
+          )
           .delete();
         const wanted = JSON.stringify(promisesOf(plan));
         await tx.raw(PROMISE, [row.id, row.generation, row.user_id, plan.projectId, at, wanted, row.id]);

@@ -4,6 +4,7 @@ import type { CallerRole } from '#common/caller.ts';
 import type { Knex } from '#common/database.ts';
 import { FailedResource, type Scope } from '#proto/pucp/driver/v1/driver_service.ts';
 import { Resource } from '#proto/pucp/driver/v1/resource.ts';
+import { SliceDrift } from '#proto/pucp/slice/v1/drift.ts';
 import { type OnFailure, SliceSpec, type SliceState } from '#proto/pucp/slice/v1/slice.ts';
 import { type SliceEvent, SliceEventType } from '#proto/pucp/slice/v1/slice_service.ts';
 
@@ -65,6 +66,11 @@ export type SliceRow = {
   remind_at: Date | null;
   /** How often its owner put the end off. */
   renewals: number;
+  /** What the last look at the clouds found, null before the first one, and the generation that it says something of. */
+  drift: SliceDrift | null;
+  drift_generation: number;
+  /** When it is to be looked at, null if that was not decided yet. */
+  check_at: Date | null;
 };
 
 export type EventRow = {
@@ -93,6 +99,7 @@ export function toSliceRow(row: SliceRow): SliceRow {
     ...row,
     spec: SliceSpec.fromJSON(row.spec),
     deployed_spec: row.deployed_spec && SliceSpec.fromJSON(row.deployed_spec),
+    drift: row.drift && SliceDrift.fromJSON(row.drift),
     failures: row.failures.map(FailedResource.fromJSON),
   };
 }

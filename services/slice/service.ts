@@ -11,6 +11,8 @@ import { service, startRpcServer } from '#common/rpc-server.ts';
 import { type SliceServiceServer, SliceServiceService } from '#proto/pucp/slice/v1/slice_service.ts';
 import { createAuditStore } from './audit-store.ts';
 import type { SliceConfig } from './config.ts';
+import { createDriftChecker } from './drift-checker.ts';
+import { createDriftStore } from './drift-store.ts';
 import { connectDrivers, type Drivers } from './drivers.ts';
 import { sliceHandlers } from './handlers.ts';
 import { createHistoryStore } from './history-store.ts';
@@ -64,9 +66,24 @@ export async function startSlice(
     const store = createStore(knex, { queue, now });
     const workStore = createWorkStore(knex, { now });
     const reconciler = createReconciler({ store: workStore, drivers, notifications, log, metrics, backoff });
+    const drifts = createDriftStore(knex, { now, random: Math.random, intervalS: config.checkIntervalS });
+    const checker = createDriftChecker({
+      store,
+      drifts,
+      workStore,
+      drivers,
+      notifications,
+      log,
+      metrics,
+      now,
+      newId: randomUUID,
+      mostAtOnce: Math.ceil(config.workers / 2),
+    });
     const workers = await startWorkers({
       queue,
       store: workStore,
+      drifts,
+      checker,
       reconciler,
       concurrency: config.workers,
       sweepMs,
@@ -85,6 +102,7 @@ export async function startSlice(
       store,
       history,
       audit: createAuditStore(knex, { now }),
+      checker,
       drivers,
       notifications,
       specLimits: config.specLimits,

@@ -3,6 +3,7 @@
 import type { SliceResource } from '#proto/pucp/slice/v1/history.ts';
 import { SliceState } from '#proto/pucp/slice/v1/slice.ts';
 import type { SliceStatus } from '#proto/pucp/slice/v1/slice_service.ts';
+import { driftView } from './drift.ts';
 import type { Snapshot } from './history-store.ts';
 import { isAtWork, resourceViews } from './resource-views.ts';
 import type { SliceRow } from './rows.ts';
@@ -19,6 +20,7 @@ export function statusView(snapshot: Snapshot, now: number): SliceStatus {
     status: row.status,
     message: statusLine(row, resourceViews(snapshot), now),
     percent: row.percent,
+    drift: driftView(row),
     nodes: nodeViews(
       row,
       held.map(({ resource }) => resource),
@@ -29,7 +31,10 @@ export function statusView(snapshot: Snapshot, now: number): SliceStatus {
 /** `now` in milliseconds since the epoch. */
 export function statusLine(row: SliceRow, resources: readonly SliceResource[], now: number): string {
   if (row.status === SliceState.ERROR) return row.error_message;
-  if (!isAtWork(row)) return row.message;
+  if (!isAtWork(row)) {
+    const drift = driftView(row);
+    return drift && !drift.inSync ? `${row.message}, but the cloud differs: ${drift.summary}` : row.message;
+  }
   if (row.retry_at) {
     const seconds = Math.ceil((row.retry_at.getTime() - now) / 1000);
     return `${row.message}; it goes on ${seconds > 0 ? `in ${seconds} s` : 'at once'}`;

@@ -17,6 +17,7 @@ import {
   type VolumeSpec,
 } from '#proto/pucp/slice/v1/slice.ts';
 import type { SliceChange } from '#proto/pucp/slice/v1/slice_service.ts';
+import { driftView } from './drift.ts';
 import { hasNetworkFailed, nodeFailure } from './failures.ts';
 import { powerWord } from './power.ts';
 import type { SliceRow } from './rows.ts';
@@ -71,6 +72,7 @@ export function sliceView(row: SliceRow, resources: readonly Resource[]): Slice 
     startAt: row.start_at?.toISOString(),
     expiresAt: row.expires_at?.toISOString(),
     renewals: row.renewals,
+    drift: driftView(row),
   };
 }
 

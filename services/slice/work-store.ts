@@ -210,7 +210,8 @@ function jsonOf(failures: readonly FailedResource[]): string {
   return JSON.stringify(failures.map(FailedResource.toJSON));
 }
 
-async function writeResources(
+/** Writes the state of resources; takes away those that are gone. */
+export async function writeResources(
   tx: Knex,
   sliceId: string,
   resources: readonly Resource[],

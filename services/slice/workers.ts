@@ -3,6 +3,8 @@
 
 import type { Log } from '#common/log.ts';
 import { wait } from '#common/time.ts';
+import type { DriftChecker } from './drift-checker.ts';
+import type { DriftStore } from './drift-store.ts';
 import type { Queue } from './queue.ts';
 import type { Reconciler } from './reconciler.ts';
 import type { WorkStore } from './work-store.ts';
@@ -15,6 +17,8 @@ export type Workers = {
 export type WorkersOptions = {
   readonly queue: Queue;
   readonly store: Pick<WorkStore, 'due'>;
+  readonly drifts: Pick<DriftStore, 'due'>;
+  readonly checker: Pick<DriftChecker, 'checkIfDue'>;
   readonly reconciler: Reconciler;
   readonly concurrency: number;
   readonly sweepMs: number;
@@ -24,13 +28,15 @@ export type WorkersOptions = {
 const MOST_SWEPT = 1_000;
 
 export async function startWorkers(options: WorkersOptions): Promise<Workers> {
-  const { queue, store, reconciler, concurrency, sweepMs, log } = options;
+  const { queue, store, drifts, checker, reconciler, concurrency, sweepMs, log } = options;
   const stop = new AbortController();
 
   const sweep = async () => {
     for (let isTroubled = false; !stop.signal.aborted; ) {
       try {
         await queue.enqueue(await store.due(MOST_SWEPT));
+        // A few only, so that no work waits behind a long row of looks.
+        await queue.enqueue(await drifts.due(concurrency));
         isTroubled = false;
       } catch (cause) {
         if (!isTroubled) log.warn({ cause }, 'the sweep has trouble');
@@ -42,7 +48,9 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
 
   const stopWork = await queue.work(concurrency, async (id, signal) => {
     try {
-      await reconciler.reconcile(id, AbortSignal.any([signal, stop.signal]));
+      const both = AbortSignal.any([signal, stop.signal]);
+      await reconciler.reconcile(id, both);
+      await checker.checkIfDue(id, both);
     } catch (cause) {
       log.error({ slice_id: id, cause }, 'work on a slice failed');
       throw cause;

@@ -43,6 +43,8 @@ export async function startFakeDriver({ identity, port = 0 }: { identity: Identi
   const fences = new Map<string, number>();
   const running = new Map<string, AbortController>();
   const calls: (ConvergeRequest & { actor: string | undefined; userId: string; requestId: string })[] = [];
+  /** The slice of each plan that was asked for to look for drift. */
+  const looks: string[] = [];
   const faults: Fault[] = [];
   /** The project's quotas; unlimited where there is none. */
   const limits = new Map<string, number>();
@@ -95,9 +97,12 @@ export async function startFakeDriver({ identity, port = 0 }: { identity: Identi
     services: [
       service<DriverServiceServer>(DriverServiceService, {
         validate: async ({ desired }) => judge(desired),
-        async plan({ scope, desired }) {
+        async plan({ scope, desired, stepsOnly }, { signal }) {
           const judged = judge(desired);
-          if (judged.violations.length > 0) return PlanResponse.fromPartial(judged);
+          if (stepsOnly) {
+            looks.push(scope?.sliceId ?? '');
+            while (gate) await Promise.race([gate, wait(20, signal)]);
+          } else if (judged.violations.length > 0) return PlanResponse.fromPartial(judged);
           const held = [...(world.get(scope?.sliceId ?? '')?.values() ?? [])];
           const all = [...world.values()].flatMap((one) => [...one.values()]);
           const planned = fakePlan({ desired, held, all, limits, flavors: FLAVORS });
@@ -188,7 +193,17 @@ export async function startFakeDriver({ identity, port = 0 }: { identity: Identi
     isBusy: (id: string) => running.has(id),
     /** The next converges end so, one each. */
     failNext: (...next: Fault[]) => faults.push(...next),
-    /** No converge takes another step until the release. */
+    /** How often somebody looked for drift in a slice. */
+    looks: (id: string) => looks.filter((one) => one === id).length,
+    /** Takes something away behind everybody's back, as `kind name`; what comes back puts it there again. */
+    lose(id: string, key: string) {
+      const held = world.get(id);
+      const resource = held?.get(key);
+      if (!held || !resource) throw new Error(`there is no ${key}`);
+      held.delete(key);
+      return () => held.set(key, resource);
+    },
+    /** No converge takes another step, and no look for drift ends, until the release. */
     hold() {
       gate = new Promise((done) => {
         open = done;

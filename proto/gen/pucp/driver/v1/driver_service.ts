@@ -212,6 +212,8 @@ export interface PlanRequest {
   desired: Resource[];
   /** Whether nothing of the slice can be there yet: the cloud is then not asked what is. */
   isNew: boolean;
+  /** Whether only the steps are asked for: the wish is not judged by what the cloud offers today, and no quota is read. */
+  stepsOnly?: boolean | undefined;
 }
 
 /** A plan, or all that is wrong with the wish. */
@@ -780,7 +782,7 @@ export const ValidateResponse: MessageFns<ValidateResponse> = {
 };
 
 function createBasePlanRequest(): PlanRequest {
-  return { scope: undefined, desired: [], isNew: false };
+  return { scope: undefined, desired: [], isNew: false, stepsOnly: undefined };
 }
 
 export const PlanRequest: MessageFns<PlanRequest> = {
@@ -793,6 +795,9 @@ export const PlanRequest: MessageFns<PlanRequest> = {
     }
     if (message.isNew !== false) {
       writer.uint32(24).bool(message.isNew);
+    }
+    if (message.stepsOnly !== undefined) {
+      writer.uint32(32).bool(message.stepsOnly);
     }
     return writer;
   },
@@ -834,6 +839,14 @@ export const PlanRequest: MessageFns<PlanRequest> = {
             message.isNew = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.stepsOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -855,6 +868,11 @@ export const PlanRequest: MessageFns<PlanRequest> = {
         : isSet(object.is_new)
         ? globalThis.Boolean(object.is_new)
         : false,
+      stepsOnly: isSet(object.stepsOnly)
+        ? globalThis.Boolean(object.stepsOnly)
+        : isSet(object.steps_only)
+        ? globalThis.Boolean(object.steps_only)
+        : undefined,
     };
   },
 
@@ -869,6 +887,9 @@ export const PlanRequest: MessageFns<PlanRequest> = {
     if (message.isNew !== false) {
       obj.isNew = message.isNew;
     }
+    if (message.stepsOnly !== undefined) {
+      obj.stepsOnly = message.stepsOnly;
+    }
     return obj;
   },
 
@@ -880,6 +901,7 @@ export const PlanRequest: MessageFns<PlanRequest> = {
     message.scope = (object.scope !== undefined && object.scope !== null) ? Scope.fromPartial(object.scope) : undefined;
     message.desired = object.desired?.map((e) => Resource.fromPartial(e)) || [];
     message.isNew = object.isNew ?? false;
+    message.stepsOnly = object.stepsOnly ?? undefined;
     return message;
   },
 };

@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { SliceDrift } from "./drift.ts";
 
 export const protobufPackage = "pucp.slice.v1";
 
@@ -815,6 +816,8 @@ export interface Slice {
     | undefined;
   /** How often its owner has put that off. */
   renewals: number;
+  /** What the last look at the clouds found; null before the first one and while work is under way. `status` stays. */
+  drift: SliceDrift | undefined;
 }
 
 function createBaseInterfaceSpec(): InterfaceSpec {
@@ -3542,6 +3545,7 @@ function createBaseSlice(): Slice {
     startAt: undefined,
     expiresAt: undefined,
     renewals: 0,
+    drift: undefined,
   };
 }
 
@@ -3633,6 +3637,9 @@ export const Slice: MessageFns<Slice> = {
     }
     if (message.renewals !== 0) {
       writer.uint32(232).int32(message.renewals);
+    }
+    if (message.drift !== undefined) {
+      SliceDrift.encode(message.drift, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -3882,6 +3889,14 @@ export const Slice: MessageFns<Slice> = {
             message.renewals = reader.int32();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.drift = SliceDrift.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3997,6 +4012,7 @@ export const Slice: MessageFns<Slice> = {
         ? globalThis.String(object.expires_at)
         : undefined,
       renewals: isSet(object.renewals) ? globalThis.Number(object.renewals) : 0,
+      drift: isSet(object.drift) ? SliceDrift.fromJSON(object.drift) : undefined,
     };
   },
 
@@ -4089,6 +4105,9 @@ export const Slice: MessageFns<Slice> = {
     if (message.renewals !== 0) {
       obj.renewals = Math.round(message.renewals);
     }
+    if (message.drift !== undefined) {
+      obj.drift = SliceDrift.toJSON(message.drift);
+    }
     return obj;
   },
 
@@ -4126,6 +4145,9 @@ export const Slice: MessageFns<Slice> = {
     message.startAt = object.startAt ?? undefined;
     message.expiresAt = object.expiresAt ?? undefined;
     message.renewals = object.renewals ?? 0;
+    message.drift = (object.drift !== undefined && object.drift !== null)
+      ? SliceDrift.fromPartial(object.drift)
+      : undefined;
     return message;
   },
 };

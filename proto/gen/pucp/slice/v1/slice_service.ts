@@ -23,6 +23,7 @@ import {
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { AuditEntry } from "./audit.ts";
 import { Resources } from "./capacity.ts";
+import { SliceDrift } from "./drift.ts";
 import { SliceResource, SliceStep } from "./history.ts";
 import { SlicePlan } from "./plan.ts";
 import {
@@ -69,6 +70,8 @@ export const SliceEventType = {
   SNAPSHOT: "SLICE_EVENT_TYPE_SNAPSHOT",
   /** LIFETIME - The slice's end comes near, or was put off. */
   LIFETIME: "SLICE_EVENT_TYPE_LIFETIME",
+  /** DRIFT - A look at the clouds found something else than the one before; `message` says what. */
+  DRIFT: "SLICE_EVENT_TYPE_DRIFT",
 } as const;
 
 export type SliceEventType = typeof SliceEventType[keyof typeof SliceEventType];
@@ -81,6 +84,7 @@ export namespace SliceEventType {
   export type ERROR = typeof SliceEventType.ERROR;
   export type SNAPSHOT = typeof SliceEventType.SNAPSHOT;
   export type LIFETIME = typeof SliceEventType.LIFETIME;
+  export type DRIFT = typeof SliceEventType.DRIFT;
 }
 
 export function sliceEventTypeFromJSON(object: any): SliceEventType {
@@ -106,6 +110,9 @@ export function sliceEventTypeFromJSON(object: any): SliceEventType {
     case 6:
     case "SLICE_EVENT_TYPE_LIFETIME":
       return SliceEventType.LIFETIME;
+    case 7:
+    case "SLICE_EVENT_TYPE_DRIFT":
+      return SliceEventType.DRIFT;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum SliceEventType");
   }
@@ -127,6 +134,8 @@ export function sliceEventTypeToJSON(object: SliceEventType): string {
       return "SLICE_EVENT_TYPE_SNAPSHOT";
     case SliceEventType.LIFETIME:
       return "SLICE_EVENT_TYPE_LIFETIME";
+    case SliceEventType.DRIFT:
+      return "SLICE_EVENT_TYPE_DRIFT";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum SliceEventType");
   }
@@ -148,6 +157,8 @@ export function sliceEventTypeToNumber(object: SliceEventType): number {
       return 5;
     case SliceEventType.LIFETIME:
       return 6;
+    case SliceEventType.DRIFT:
+      return 7;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum SliceEventType");
   }
@@ -399,6 +410,8 @@ export interface SliceStatus {
   percent: number;
   /** Its nodes. */
   nodes: Node[];
+  /** What the last look at the clouds found; null before the first one and while work is under way. */
+  drift: SliceDrift | undefined;
 }
 
 /** Which part of which history. */
@@ -499,6 +512,18 @@ export interface ListSliceResourcesRequest {
 export interface ListSliceResourcesResponse {
   /** The resources. */
   resources: SliceResource[];
+}
+
+/** Names a slice. */
+export interface CheckSliceRequest {
+  /** The slice's id. */
+  id: string;
+}
+
+/** Names a slice. */
+export interface RepairSliceRequest {
+  /** The slice's id. */
+  id: string;
 }
 
 /** Names a slice to forget. */
@@ -2844,7 +2869,7 @@ export const GetSliceStatusRequest: MessageFns<GetSliceStatusRequest> = {
 };
 
 function createBaseSliceStatus(): SliceStatus {
-  return { id: "", name: "", status: SliceState.UNSPECIFIED, message: "", percent: 0, nodes: [] };
+  return { id: "", name: "", status: SliceState.UNSPECIFIED, message: "", percent: 0, nodes: [], drift: undefined };
 }
 
 export const SliceStatus: MessageFns<SliceStatus> = {
@@ -2866,6 +2891,9 @@ export const SliceStatus: MessageFns<SliceStatus> = {
     }
     for (const v of message.nodes) {
       Node.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.drift !== undefined) {
+      SliceDrift.encode(message.drift, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -2931,6 +2959,14 @@ export const SliceStatus: MessageFns<SliceStatus> = {
             message.nodes.push(Node.decode(reader, reader.uint32()));
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.drift = SliceDrift.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2951,6 +2987,7 @@ export const SliceStatus: MessageFns<SliceStatus> = {
       message: isSet(object.message) ? globalThis.String(object.message) : "",
       percent: isSet(object.percent) ? globalThis.Number(object.percent) : 0,
       nodes: globalThis.Array.isArray(object?.nodes) ? object.nodes.map((e: any) => Node.fromJSON(e)) : [],
+      drift: isSet(object.drift) ? SliceDrift.fromJSON(object.drift) : undefined,
     };
   },
 
@@ -2974,6 +3011,9 @@ export const SliceStatus: MessageFns<SliceStatus> = {
     if (message.nodes?.length) {
       obj.nodes = message.nodes.map((e) => Node.toJSON(e));
     }
+    if (message.drift !== undefined) {
+      obj.drift = SliceDrift.toJSON(message.drift);
+    }
     return obj;
   },
 
@@ -2988,6 +3028,9 @@ export const SliceStatus: MessageFns<SliceStatus> = {
     message.message = object.message ?? "";
     message.percent = object.percent ?? 0;
     message.nodes = object.nodes?.map((e) => Node.fromPartial(e)) || [];
+    message.drift = (object.drift !== undefined && object.drift !== null)
+      ? SliceDrift.fromPartial(object.drift)
+      : undefined;
     return message;
   },
 };
@@ -4009,6 +4052,140 @@ export const ListSliceResourcesResponse: MessageFns<ListSliceResourcesResponse> 
   },
 };
 
+function createBaseCheckSliceRequest(): CheckSliceRequest {
+  return { id: "" };
+}
+
+export const CheckSliceRequest: MessageFns<CheckSliceRequest> = {
+  encode(message: CheckSliceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckSliceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckSliceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckSliceRequest {
+    return { id: isSet(object.id) ? globalThis.String(object.id) : "" };
+  },
+
+  toJSON(message: CheckSliceRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CheckSliceRequest>): CheckSliceRequest {
+    return CheckSliceRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CheckSliceRequest>): CheckSliceRequest {
+    const message = createBaseCheckSliceRequest();
+    message.id = object.id ?? "";
+    return message;
+  },
+};
+
+function createBaseRepairSliceRequest(): RepairSliceRequest {
+  return { id: "" };
+}
+
+export const RepairSliceRequest: MessageFns<RepairSliceRequest> = {
+  encode(message: RepairSliceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RepairSliceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRepairSliceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RepairSliceRequest {
+    return { id: isSet(object.id) ? globalThis.String(object.id) : "" };
+  },
+
+  toJSON(message: RepairSliceRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RepairSliceRequest>): RepairSliceRequest {
+    return RepairSliceRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RepairSliceRequest>): RepairSliceRequest {
+    const message = createBaseRepairSliceRequest();
+    message.id = object.id ?? "";
+    return message;
+  },
+};
+
 function createBaseAbandonSliceRequest(): AbandonSliceRequest {
   return { id: "", reason: "" };
 }
@@ -4753,6 +4930,34 @@ export const SliceServiceService = {
     responseDeserialize: (value: Buffer): ListSliceResourcesResponse => ListSliceResourcesResponse.decode(value),
   },
   /**
+   * Looks at the clouds now and tells what of the slice is not as it should be, without changing anything; the slice
+   * keeps the finding as `drift`. All slices that are active or stopped are looked at from time to time anyway. Errors:
+   * FAILED_PRECONDITION while work on the slice is under way and on one that was never deployed.
+   */
+  checkSlice: {
+    path: "/pucp.slice.v1.SliceService/CheckSlice" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CheckSliceRequest): Buffer => Buffer.from(CheckSliceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CheckSliceRequest => CheckSliceRequest.decode(value),
+    responseSerialize: (value: SliceDrift): Buffer => Buffer.from(SliceDrift.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SliceDrift => SliceDrift.decode(value),
+  },
+  /**
+   * Looks at the clouds and brings back what is not as the slice has it; servers that are to be off stay off. Only what
+   * bears the slice's mark is touched. If nothing differs there is nothing to do, and a slice whose last work failed is
+   * worked on anew. Errors: FAILED_PRECONDITION on a slice that was never deployed or is being deleted.
+   */
+  repairSlice: {
+    path: "/pucp.slice.v1.SliceService/RepairSlice" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RepairSliceRequest): Buffer => Buffer.from(RepairSliceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RepairSliceRequest => RepairSliceRequest.decode(value),
+    responseSerialize: (value: SliceChange): Buffer => Buffer.from(SliceChange.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SliceChange => SliceChange.decode(value),
+  },
+  /**
    * Forgets a slice without deleting it, in any state: the last resort for one that no cloud can be rid of. Work on it is
    * cancelled first; what the clouds still hold stays there, is nobody's business any more, and stands in the audit log.
    * Errors: NOT_FOUND; INVALID_ARGUMENT without a reason.
@@ -4888,6 +5093,18 @@ export interface SliceServiceServer extends UntypedServiceImplementation {
    * known, and what is still to be made.
    */
   listSliceResources: handleUnaryCall<ListSliceResourcesRequest, ListSliceResourcesResponse>;
+  /**
+   * Looks at the clouds now and tells what of the slice is not as it should be, without changing anything; the slice
+   * keeps the finding as `drift`. All slices that are active or stopped are looked at from time to time anyway. Errors:
+   * FAILED_PRECONDITION while work on the slice is under way and on one that was never deployed.
+   */
+  checkSlice: handleUnaryCall<CheckSliceRequest, SliceDrift>;
+  /**
+   * Looks at the clouds and brings back what is not as the slice has it; servers that are to be off stay off. Only what
+   * bears the slice's mark is touched. If nothing differs there is nothing to do, and a slice whose last work failed is
+   * worked on anew. Errors: FAILED_PRECONDITION on a slice that was never deployed or is being deleted.
+   */
+  repairSlice: handleUnaryCall<RepairSliceRequest, SliceChange>;
   /**
    * Forgets a slice without deleting it, in any state: the last resort for one that no cloud can be rid of. Work on it is
    * cancelled first; what the clouds still hold stays there, is nobody's business any more, and stands in the audit log.
@@ -5269,6 +5486,46 @@ export interface SliceServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListSliceResourcesResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Looks at the clouds now and tells what of the slice is not as it should be, without changing anything; the slice
+   * keeps the finding as `drift`. All slices that are active or stopped are looked at from time to time anyway. Errors:
+   * FAILED_PRECONDITION while work on the slice is under way and on one that was never deployed.
+   */
+  checkSlice(
+    request: CheckSliceRequest,
+    callback: (error: ServiceError | null, response: SliceDrift) => void,
+  ): ClientUnaryCall;
+  checkSlice(
+    request: CheckSliceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SliceDrift) => void,
+  ): ClientUnaryCall;
+  checkSlice(
+    request: CheckSliceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SliceDrift) => void,
+  ): ClientUnaryCall;
+  /**
+   * Looks at the clouds and brings back what is not as the slice has it; servers that are to be off stay off. Only what
+   * bears the slice's mark is touched. If nothing differs there is nothing to do, and a slice whose last work failed is
+   * worked on anew. Errors: FAILED_PRECONDITION on a slice that was never deployed or is being deleted.
+   */
+  repairSlice(
+    request: RepairSliceRequest,
+    callback: (error: ServiceError | null, response: SliceChange) => void,
+  ): ClientUnaryCall;
+  repairSlice(
+    request: RepairSliceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SliceChange) => void,
+  ): ClientUnaryCall;
+  repairSlice(
+    request: RepairSliceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SliceChange) => void,
   ): ClientUnaryCall;
   /**
    * Forgets a slice without deleting it, in any state: the last resort for one that no cloud can be rid of. Work on it is
