@@ -208,3 +208,25 @@ test('events of a slice that was deleted go after a while, the oldest of a livin
     await knex.destroy();
   }
 });
+
+test('what came about while nobody listened is told when it is found', async () => {
+  await using mesh = await startMesh();
+  const ana = await as(ANA);
+  const id = await deployed(mesh);
+  const eventsOf = async () =>
+    (await mesh.client.listSliceEvents(ListSliceEventsRequest.fromPartial({ id }), ana)).events;
+  const before = (await eventsOf()).length;
+  // As if a worker had been killed before it wrote down what its driver told.
+  const url = new Secret(mesh.env.DATABASE_URL);
+  const knex = await openDatabase({ url, schema: 'slice', migrations, log: silentLog, poolMax: 3 });
+  await knex('slice_resources').where({ slice_id: id, kind: 'subnet' }).delete();
+  await knex('slice_resources').insert({ slice_id: id, kind: 'volume', name: 'old', resource: OLD_VOLUME });
+  await knex.destroy();
+  await mesh.client.stopSlice({ id }, ana);
+  await untilState(mesh, id, SliceState.STOPPED);
+  const told = (await eventsOf()).slice(before).map(({ message }) => message);
+  assert.ok(told.includes('Volume old is gone'), told.join(', '));
+  assert.ok(told.includes('Subnet lan is ready'), told.join(', '));
+});
+
+const OLD_VOLUME = JSON.stringify({ name: 'old', state: 'RESOURCE_STATE_READY', volume: {} });

@@ -2,9 +2,9 @@
 // grows. Writes go in batches, as many as came while the one before was under way.
 
 import type { ConvergeEvent } from '#proto/pucp/driver/v1/driver_service.ts';
-import { type Resource, ResourceState } from '#proto/pucp/driver/v1/resource.ts';
+import type { Resource } from '#proto/pucp/driver/v1/resource.ts';
 import { SliceEventType } from '#proto/pucp/slice/v1/slice_service.ts';
-import { stateWord } from './resource-views.ts';
+import { resourceEvent } from './resource-events.ts';
 import { kindOf, type NewEvent, type SliceRow } from './rows.ts';
 import type { WorkStore } from './work-store.ts';
 
@@ -77,34 +77,9 @@ export function createRecorder({ work, store, share, onFailure }: RecorderOption
 
 function toEvent({ event, message }: ConvergeEvent, percent: number): NewEvent | undefined {
   if (event?.$case === 'resource') {
-    const resource = event.value;
-    const isBroken = resource.state === ResourceState.BROKEN;
-    return {
-      type: isBroken ? SliceEventType.ERROR : SliceEventType.RESOURCE,
-      resourceKind: kindOf(resource),
-      resourceName: resource.name,
-      resourceState: stateWord(resource.state),
-      message: message || sentence(resource),
-      percent,
-    };
+    const said = resourceEvent(event.value);
+    return { ...said, message: message || said.message, percent };
   }
   if (event?.$case === 'result' || message === '') return undefined;
   return { type: SliceEventType.PROGRESS, message, percent };
-}
-
-const SAID: Readonly<Record<ResourceState, string>> = {
-  RESOURCE_STATE_UNSPECIFIED: 'is wished for',
-  RESOURCE_STATE_PENDING: 'waits for its turn',
-  RESOURCE_STATE_CREATING: 'is being created',
-  RESOURCE_STATE_UPDATING: 'is being changed',
-  RESOURCE_STATE_READY: 'is ready',
-  RESOURCE_STATE_BROKEN: 'failed',
-  RESOURCE_STATE_DELETING: 'is being removed',
-  RESOURCE_STATE_DELETED: 'is gone',
-};
-
-function sentence(resource: Resource): string {
-  const kind = kindOf(resource).replaceAll('_', ' ');
-  const who = `${kind.charAt(0).toUpperCase()}${kind.slice(1)} ${resource.name}`;
-  return `${who} ${SAID[resource.state]}${resource.message === '' ? '' : `: ${resource.message}`}`;
 }

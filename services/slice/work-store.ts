@@ -6,7 +6,16 @@ import { Failure } from '#common/errors.ts';
 import { FailedResource } from '#proto/pucp/driver/v1/driver_service.ts';
 import { Resource, ResourceState } from '#proto/pucp/driver/v1/resource.ts';
 import { OnFailure, SliceSpec, SliceState } from '#proto/pucp/slice/v1/slice.ts';
-import { appendEvents, type Goal, kindOf, type NewEvent, type SliceRow, toSliceRow } from './rows.ts';
+import { resourceEvent } from './resource-events.ts';
+import {
+  appendEvents,
+  type Goal,
+  kindOf,
+  type NewEvent,
+  readResources,
+  type SliceRow,
+  toSliceRow,
+} from './rows.ts';
 
 /** How a piece of work ended for good. */
 export type Settlement = {
@@ -102,7 +111,8 @@ export function createWorkStore(knex: Knex, { now }: { now: () => number }) {
     /** Writes what a cloud holds of the slice. Throws SUPERSEDED. */
     observe: (work: SliceRow, { observed, projectId }: Observation): Promise<void> =>
       knex.transaction(async (tx) => {
-        await change(tx, work, projectId === '' ? {} : { project_id: projectId }, []);
+        const news = await unheard(tx, work.id, observed);
+        await change(tx, work, projectId === '' ? {} : { project_id: projectId }, news);
         const keys = observed.map((resource) => [kindOf(resource), resource.name]);
         await tx('slice_resources').where({ slice_id: work.id }).whereNotIn(['kind', 'name'], keys).delete();
         await writeResources(tx, work.id, observed, new Date(now()));
@@ -210,8 +220,19 @@ function jsonOf(failures: readonly FailedResource[]): string {
   return JSON.stringify(failures.map(FailedResource.toJSON));
 }
 
-/** Writes the state of resources; takes away those that are gone. */
-export async function writeResources(
+/** What came about while nobody listened, such as when the worker before was killed. */
+async function unheard(tx: Knex, sliceId: string, observed: readonly Resource[]): Promise<NewEvent[]> {
+  const known = (await readResources(tx, [sliceId])).get(sliceId) ?? [];
+  const keyOf = (resource: Resource) => `${kindOf(resource)} ${resource.name}`;
+  const states = new Map(known.map((resource) => [keyOf(resource), resource.state]));
+  const found = new Set(observed.map(keyOf));
+  const gone = known
+    .filter((resource) => !found.has(keyOf(resource)))
+    .map((resource) => ({ ...resource, state: ResourceState.DELETED, message: '' }));
+  return [...observed.filter((one) => states.get(keyOf(one)) !== one.state), ...gone].map(resourceEvent);
+}
+
+async function writeResources(
   tx: Knex,
   sliceId: string,
   resources: readonly Resource[],
