@@ -232,7 +232,8 @@ async function unheard(tx: Knex, sliceId: string, observed: readonly Resource[])
   return [...observed.filter((one) => states.get(keyOf(one)) !== one.state), ...gone].map(resourceEvent);
 }
 
-async function writeResources(
+/** Writes the state of resources; takes away those that are gone. */
+export async function writeResources(
   tx: Knex,
   sliceId: string,
   resources: readonly Resource[],
