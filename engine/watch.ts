@@ -124,7 +124,13 @@ export function createWatch(options: WatchOptions): Watch {
       return;
     }
     const { action, desired } = task.step;
-    const left = action === 'update' && desired ? kind.difference(desired, found.resource) : EQUAL;
+    const isCompared = action === 'update' || action === 'keep';
+    const left = isCompared && desired ? kind.difference(desired, found.resource) : EQUAL;
+    if (action === 'keep' && left.type !== 'equal') {
+      // What could not be told while the cloud was at work, such as a resize of an earlier run that waits to be confirmed.
+      task.state = 'overtaken';
+      return;
+    }
     if (left.type === 'change' && left.again) {
       task.state = 'pending';
       return;
