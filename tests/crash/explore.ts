@@ -22,7 +22,10 @@ export async function explore(
   const result = await fc.check(law(lane), { seed, numRuns: runs, endOnFailure: true, ...again });
   if (!result.failed) return { runs: result.numRuns, failure: undefined };
   const { errorInstance: error, counterexample, counterexamplePath } = result;
-  return { runs: result.numRuns, failure: { error, told: told(counterexample), path: counterexamplePath ?? '' } };
+  return {
+    runs: result.numRuns,
+    failure: { error, told: told(counterexample), path: counterexamplePath ?? '' },
+  };
 }
 
 /** Slices by what they hold, other values as they are. */
