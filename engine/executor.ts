@@ -5,7 +5,7 @@ import { cancelled, Failure } from '#common/errors.ts';
 import { ResourceState } from '#proto/pucp/driver/v1/resource.ts';
 import { type Environment, retryDelayMs } from './environment.ts';
 import type { Entry } from './journal.ts';
-import type { Found, Key, Refs } from './kind.ts';
+import type { Found, Key, Kinds, Refs } from './kind.ts';
 import type { Plan } from './plan.ts';
 import type { Progress } from './progress.ts';
 import { createTask, makes, resourceOf, stateUnderWay, type Task, terminal } from './task.ts';
@@ -101,7 +101,7 @@ export async function execute({
   function startWhatCan(): void {
     const now = clock.now();
     const startable = [...tasks.values()].filter((task) => isStartable(task) && task.notBeforeMs <= now);
-    for (const batch of inBatches(startable, (task) => (makes(task) ? kinds[task.kind].maxBatch : 1))) {
+    for (const batch of inBatches(startable, kinds)) {
       if (isFull()) return;
       for (const task of batch) {
         task.state = 'running';
@@ -241,16 +241,18 @@ export async function execute({
 }
 
 /** Groups neighbours of one kind that are made by the same call. */
-function inBatches(tasks: readonly Task[], sizeOf: (task: Task) => number): Task[][] {
+function inBatches(tasks: readonly Task[], kinds: Kinds): Task[][] {
   const batches: Task[][] = [];
   const open = new Map<string, Task[]>();
   for (const task of tasks) {
-    const size = sizeOf(task);
-    let batch = size > 1 ? open.get(task.kind) : undefined;
+    const { maxBatch, batchOf } = kinds[task.kind];
+    const size = makes(task) ? maxBatch : 1;
+    const together = `${task.kind} ${batchOf?.(resourceOf(task)) ?? ''}`;
+    let batch = size > 1 ? open.get(together) : undefined;
     if (!batch || batch.length >= size) {
       batch = [];
       batches.push(batch);
-      if (size > 1) open.set(task.kind, batch);
+      if (size > 1) open.set(together, batch);
     }
     batch.push(task);
   }

@@ -62,6 +62,8 @@ export interface Kind {
   readonly name: KindName;
   /** How many resources one `create` takes; 1 where the cloud has no bulk creation. */
   readonly maxBatch: number;
+  /** What one `create` takes has the same answer; all of the kind go together if absent. */
+  readonly batchOf?: (desired: Resource) => string;
   /** Kinds that `update` can take away from beneath a living resource of this kind. */
   readonly rebinds: readonly KindName[];
   /** Kinds that may go beneath a living resource of this kind; `update` then binds it to what comes instead. */

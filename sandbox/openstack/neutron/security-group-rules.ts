@@ -60,9 +60,11 @@ export function securityGroupRules(cloud: Cloud): Resource<RuleRow> {
     attributes: ATTRIBUTES,
     isVisible: isOwn,
     candidates: (caller, query) => {
-      const group = query.get('security_group_id');
-      if (group !== null)
-        return cloud.rules.by('security_group_id', group).filter((row) => isOwn(row, caller));
+      const groups = new Set(query.getAll('security_group_id'));
+      if (groups.size > 0) {
+        const rows = [...groups].flatMap((group) => cloud.rules.by('security_group_id', group));
+        return rows.filter((row) => isOwn(row, caller));
+      }
       return caller.isAdmin ? cloud.rules.all() : cloud.rules.by('project_id', caller.projectId);
     },
     show,

@@ -140,6 +140,23 @@ test('what a living node has beside its ports is given and taken without making 
   await rig.converge([]);
 });
 
+test('groups that know each other are made together, each with its rules', async () => {
+  const securityGroups = [
+    { name: 'web', rules: [{ protocol: 'tcp', portMin: 80 }, { remoteGroup: 'db' }] },
+    { name: 'db', rules: [{ protocol: 'tcp', portMin: 5432, remoteGroup: 'web' }] },
+  ];
+  const spec = SliceSpec.fromPartial({ ...specOf({ securityGroups: ['web', 'db'] }), securityGroups });
+  const made = await rig.converge(compileSpec(spec, { power: Power.ON }), { onFailure: OnFailure.KEEP });
+  assert.equal(made.errorMessage, '');
+  assert.deepEqual(namesOf(made.observed, 'securityRule'), [
+    'db/in IPv4 tcp 5432 from group web',
+    'web/in IPv4 any from group db',
+    'web/in IPv4 tcp 80 from everyone',
+  ]);
+  await rig.converge([]);
+  assert.deepEqual(await rig.observe(), []);
+});
+
 test('rules change by being made and removed; one for egress closes what was open', async () => {
   await deploy({}, [{ protocol: 'tcp', portMin: 80 }]);
   const closed = await deploy({}, [{ direction: RuleDirection.EGRESS, protocol: 'udp', portMin: 53 }]);

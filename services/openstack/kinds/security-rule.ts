@@ -1,5 +1,5 @@
-// What security groups let through: a rule each, made all in one call, gone with their group. A rule's name says all of
-// it, so that rules never differ: they are there or not.
+// What security groups let through: a rule each, made with one call for each group, gone with their group. A rule's name
+// says all of it, so that rules never differ: they are there or not.
 
 import { Failure } from '#common/errors.ts';
 import { EQUAL, type Found, type Kind, READY } from '#engine/kind.ts';
@@ -17,6 +17,8 @@ export function securityRuleKind(place: SlicePlace): Kind {
   return {
     name: 'securityRule',
     maxBatch: MAX_BATCH,
+    // Neutron refuses rules of several groups in one call: SecurityGroupNotSingleGroupRules.
+    batchOf: (desired) => specOf(desired).securityGroup,
     rebinds: [],
     goesWith: ['securityGroup'],
     async list(look, context) {
