@@ -19,7 +19,7 @@ import type { Drivers } from './drivers.ts';
 import { listSliceEvents, listSliceSteps } from './history.ts';
 import type { HistoryStore, Snapshot } from './history-store.ts';
 import { deploy, onFailureOf, remove, restart, start, stop } from './intents.ts';
-import { type Lifetime, type LifetimeLimits, lifetimeOf, renewalOf } from './lifetime.ts';
+import { type Lifetime, type LifetimeLimits, lifetimeOf, renewalOf, reschedulingOf } from './lifetime.ts';
 import type { LifetimeStore } from './lifetime-store.ts';
 import type { Notifications } from './notifications.ts';
 import { checkedView, planView } from './plan.ts';
@@ -155,13 +155,17 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
       const { requestId, log } = context;
       const row = await findLive(request.id, context.caller);
       drivers.of(row.spec.infrastructure);
+      const rules = { now: now(), role: context.caller.role, limits: lifetimeLimits };
+      reschedulingOf(row, request, rules);
       const change = await checkUpdate(row, request, context, { drivers, specLimits });
       if (request.validateOnly)
         return { ...checkedView(change.spec, change.plan), id: row.id, sliceId: row.id };
       const done = await storeUpdate(row, { change, request, requestId }, { store, userLimits });
       if (!done) throw notFound('slice', request.id);
       if (done.intent) log.info({ slice_id: row.id, goal: done.intent.goal }, 'slice changed');
-      return changeView(done.row, done.intent?.message ?? 'Nothing to do: the slice has this spec already');
+      const moved = await lifetimes.change(row.id, requestId, (one) => reschedulingOf(one, request, rules));
+      const said = moved?.message ?? 'Nothing to do: the slice has this spec already';
+      return changeView(moved?.row ?? done.row, done.intent?.message ?? said);
     },
 
     async getSliceSpec({ id }, { caller }) {
@@ -228,8 +232,9 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
     async renewSlice(request, { caller, requestId, log }) {
       await findLive(request.id, caller);
       const rules = { now: now(), role: caller.role, limits: lifetimeLimits };
-      const row = await lifetimes.renew(request.id, requestId, (one) => renewalOf(one, request, rules));
-      if (!row) throw notFound('slice', request.id);
+      const done = await lifetimes.change(request.id, requestId, (one) => renewalOf(one, request, rules));
+      if (!done) throw notFound('slice', request.id);
+      const { row } = done;
       log.info({ slice_id: row.id, expires_at: row.expires_at }, 'slice renewed');
       return sliceView(row, await resourcesOf(row));
     },

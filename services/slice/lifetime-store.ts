@@ -13,29 +13,35 @@ export function createLifetimeStore(
   knex: Knex,
   { now, limits }: { now: () => number; limits: LifetimeLimits },
 ) {
-  /** Changes a slice and says so in its history; nothing happens if `decide` finds nothing to do. */
+  /**
+   * Gives a slice the times that `decide`, which may throw, finds for it, and says so in its history; nothing changes if it
+   * finds none. Undefined if there is no such slice.
+   */
   const change = (
     id: string,
     requestId: string,
-    decide: (row: SliceRow) => { columns: Partial<SliceRow>; message: string } | undefined,
-  ): Promise<SliceRow | undefined> =>
+    decide: (row: SliceRow) => Renewal | undefined,
+  ): Promise<{ row: SliceRow; message: string | undefined } | undefined> =>
     knex.transaction(async (tx) => {
       const found = await tx<SliceRow>('slices').where({ id }).forUpdate().first();
       if (!found) return undefined;
       const before = toSliceRow(found);
       const decided = decide(before);
-      if (!decided) return before;
+      if (!decided) return { row: before, message: undefined };
       const at = new Date(now());
       const row = { ...before, ...decided.columns, updated_at: at };
       await tx<SliceRow>('slices')
         .where({ id })
         .update({ ...decided.columns, updated_at: at });
-      const events = [{ type: SliceEventType.LIFETIME, message: decided.message }];
+      const type = row.status === before.status ? SliceEventType.LIFETIME : SliceEventType.STATE;
+      const events = [{ type, message: decided.message }];
       await appendEvents(tx, { ...row, request_id: requestId }, events, at);
-      return row;
+      return { row, message: decided.message };
     });
 
   return {
+    change,
+
     /** Slices whose life asks for something now. */
     async due(limit: number): Promise<string[]> {
       const at = new Date(now());
@@ -51,15 +57,6 @@ export function createLifetimeStore(
         .select('id');
       return rows.map((row) => row.id);
     },
-
-    /** Sets the end that `decide`, which may throw, finds for a slice. Undefined if there is no such slice. */
-    renew: (id: string, requestId: string, decide: (row: SliceRow) => Renewal | undefined) =>
-      change(id, requestId, (row) => {
-        const renewal = decide(row);
-        if (!renewal) return undefined;
-        const { expiresAt, remindAt, renewals, message } = renewal;
-        return { columns: { expires_at: expiresAt, remind_at: remindAt, renewals }, message };
-      }),
 
     /** Reminds a slice's owner of its end, if that is due. */
     remind: (id: string) =>

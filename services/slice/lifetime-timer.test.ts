@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SliceState } from '#proto/pucp/slice/v1/slice.ts';
-import { RenewSliceRequest, type SliceEvent, SliceEventType } from '#proto/pucp/slice/v1/slice_service.ts';
+import {
+  RenewSliceRequest,
+  type SliceEvent,
+  SliceEventType,
+  UpdateSliceRequest,
+} from '#proto/pucp/slice/v1/slice_service.ts';
 import {
   ADMIN,
   ANA,
@@ -144,6 +149,38 @@ test('a slice that is renewed lives on, and is reminded of its new end', async (
   await mesh.client.stopSlice({ id }, ana);
   await untilState(mesh, id, SliceState.STOPPED);
   assert.deepEqual(statesOf(await history(mesh, id)).includes(DELETING), false);
+});
+
+test('a new spec brings other times, and a draft becomes a scheduled slice by it', async () => {
+  await using mesh = await startClockedMesh();
+  const ana = await as(ANA);
+  const { id } = await mesh.client.createSlice(request({ deploy: false }), ana);
+  const spec = await mesh.client.getSliceSpec({ id }, ana);
+  const put = (times: { startAt?: string; expiresAt?: string }) =>
+    mesh.client.updateSlice(UpdateSliceRequest.fromPartial({ ...spec, ...times, id }), ana);
+  await assert.rejects(put({ startAt: mesh.at(-HOUR) }), { code: 'INVALID_ARGUMENT' });
+  const times = { startAt: mesh.at(HOUR), expiresAt: mesh.at(3 * HOUR) };
+  const changed = await put(times);
+  assert.deepEqual(
+    [changed.status, changed.message],
+    [SCHEDULED, `The slice will be deployed at ${times.startAt}`],
+  );
+  assert.match((await put(times)).message, /^Nothing to do/);
+  const slice = await mesh.client.getSlice({ id }, ana);
+  assert.deepEqual([slice.startAt, slice.expiresAt], [times.startAt, times.expiresAt]);
+  mesh.pass(HOUR);
+  await untilState(mesh, id, ACTIVE);
+  await assert.rejects(put({ startAt: mesh.at(HOUR) }), { reason: 'SLICE_STARTED' });
+  await put({ expiresAt: mesh.at(HOUR) });
+  mesh.pass(HOUR);
+  assert.deepEqual(statesOf(await untilDeleted(mesh, id)), [
+    DRAFT,
+    SCHEDULED,
+    DEPLOYING,
+    ACTIVE,
+    DELETING,
+    DELETED,
+  ]);
 });
 
 test('a stranger cannot renew a slice, nor an owner for ever', async () => {

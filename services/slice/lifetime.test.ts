@@ -3,7 +3,15 @@ import { test } from 'node:test';
 import { Failure } from '#common/errors.ts';
 import { SliceState } from '#proto/pucp/slice/v1/slice.ts';
 import { RenewSliceRequest } from '#proto/pucp/slice/v1/slice_service.ts';
-import { dueOf, type LifetimeRules, lifetimeOf, nextReminder, reminderOf, renewalOf } from './lifetime.ts';
+import {
+  dueOf,
+  type LifetimeRules,
+  lifetimeOf,
+  nextReminder,
+  reminderOf,
+  renewalOf,
+  reschedulingOf,
+} from './lifetime.ts';
 import type { SliceRow } from './rows.ts';
 
 const NOW = Date.parse('2026-03-01T12:00:00Z');
@@ -52,8 +60,8 @@ test('a reminder says how long there is left', () => {
 
 test('an owner puts the end off as often and as far as is allowed, from now on', () => {
   const first = renew({ expires_at: new Date(NOW + DAY) }, { hours: 72 });
-  assert.deepEqual(first?.expiresAt, new Date(NOW + 3 * DAY));
-  assert.deepEqual(first?.remindAt, new Date(NOW + 2 * DAY));
+  assert.deepEqual(first?.expires_at, new Date(NOW + 3 * DAY));
+  assert.deepEqual(first?.remind_at, new Date(NOW + 2 * DAY));
   assert.equal(first?.renewals, 1);
   const spent = { expires_at: new Date(NOW + DAY), renewals: 2 };
   assert.throws(() => renew(spent, { hours: 72 }), {
@@ -66,17 +74,17 @@ test('an owner puts the end off as often and as far as is allowed, from now on',
 
 test('bringing the end nearer is no renewal, and hours never do it', () => {
   const row = { expires_at: new Date(NOW + 3 * DAY), renewals: 2 };
-  assert.deepEqual(renew(row, { expiresAt: at(DAY) })?.expiresAt, new Date(NOW + DAY));
+  assert.deepEqual(renew(row, { expiresAt: at(DAY) })?.expires_at, new Date(NOW + DAY));
   assert.equal(renew(row, { hours: 5 }), undefined);
   assert.equal(renew({ expires_at: null }, { hours: 5 }), undefined, 'no end is later than any');
-  assert.deepEqual(renew({ expires_at: null }, { expiresAt: at(DAY) })?.expiresAt, new Date(NOW + DAY));
+  assert.deepEqual(renew({ expires_at: null }, { expiresAt: at(DAY) })?.expires_at, new Date(NOW + DAY));
 });
 
 test('only an admin frees a slice of its end', () => {
   const row = { expires_at: new Date(NOW + DAY) };
   assert.throws(() => renew(row, { exempt: true }), { code: 'PERMISSION_DENIED' });
   const freed = renew(row, { exempt: true }, admin);
-  assert.deepEqual([freed?.expiresAt, freed?.remindAt], [null, null]);
+  assert.deepEqual([freed?.expires_at, freed?.remind_at], [null, null]);
 });
 
 test('a renewal says one thing and says it right', () => {
@@ -105,12 +113,30 @@ test('what has come to its end is not deployed any more, and what is being delet
   assert.equal(dueOf(rowOf({ goal: 'deleted', expires_at: past }), NOW), undefined);
 });
 
+test('a new spec may bring other times for what was not deployed yet', () => {
+  const reschedule = (row: Partial<SliceRow>, asked: Parameters<typeof reschedulingOf>[1]) =>
+    reschedulingOf(rowOf(row), asked, student)?.columns;
+  const draft = { status: SliceState.DRAFT, expires_at: new Date(NOW + 3 * DAY) };
+  const start = new Date(NOW + DAY);
+  assert.equal(reschedule(draft, {}), undefined);
+  assert.deepEqual(reschedule(draft, { startAt: at(DAY) }), {
+    status: SliceState.SCHEDULED,
+    start_at: start,
+  });
+  const both = reschedule(draft, { startAt: at(DAY), expiresAt: at(2 * DAY) });
+  assert.deepEqual([both?.start_at, both?.expires_at], [start, new Date(NOW + 2 * DAY)]);
+  assert.throws(() => reschedule(draft, { startAt: at(4 * DAY) }), { code: 'INVALID_ARGUMENT' });
+  assert.throws(() => reschedule({}, { startAt: at(DAY) }), { reason: 'SLICE_STARTED' });
+  assert.equal(reschedule({ start_at: start }, { startAt: at(DAY) }), undefined, 'as it was');
+  assert.equal(reschedule({ expires_at: start }, { expiresAt: at(2 * DAY) })?.renewals, 1);
+});
+
 function renew(
   row: Partial<SliceRow>,
   asked: Parameters<typeof RenewSliceRequest.fromPartial>[0],
   rules = student,
 ) {
-  return renewalOf(rowOf(row), RenewSliceRequest.fromPartial(asked), rules);
+  return renewalOf(rowOf(row), RenewSliceRequest.fromPartial(asked), rules)?.columns;
 }
 
 function fieldsOf({

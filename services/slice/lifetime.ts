@@ -32,9 +32,9 @@ export type Lifetime = {
   readonly remindAt: Date | null;
 };
 
-/** What a renewal changes. */
-export type Renewal = Pick<Lifetime, 'expiresAt' | 'remindAt'> & {
-  readonly renewals: number;
+/** What other times change of a slice, and the sentence that says so. */
+export type Renewal = {
+  readonly columns: Partial<Pick<SliceRow, 'status' | 'start_at' | 'expires_at' | 'remind_at' | 'renewals'>>;
   readonly message: string;
 };
 
@@ -85,17 +85,45 @@ export function renewalOf(
   const isAdmin = rules.role === 'admin';
   const end = endOf(row, request, rules);
   if (end?.getTime() === row.expires_at?.getTime()) return undefined;
-  const { renewals } = row;
-  if (!end) return { expiresAt: null, remindAt: null, renewals, message: 'The slice has no end any more' };
+  if (!end)
+    return { columns: { expires_at: null, remind_at: null }, message: 'The slice has no end any more' };
   const isLater = row.expires_at !== null && end > row.expires_at;
   const { maxRenewals } = rules.limits;
-  if (isLater && !isAdmin && maxRenewals > 0 && renewals >= maxRenewals) throw tooOften(row, maxRenewals);
+  const isCounted = isLater && !isAdmin;
+  if (isCounted && maxRenewals > 0 && row.renewals >= maxRenewals) throw tooOften(row, maxRenewals);
+  const renewals = isCounted ? row.renewals + 1 : row.renewals;
   return {
-    expiresAt: end,
-    remindAt: nextReminder(end, rules),
-    renewals: isLater && !isAdmin ? renewals + 1 : renewals,
+    columns: { expires_at: end, remind_at: nextReminder(end, rules), renewals },
     message: `The slice lives until ${end.toISOString()}`,
   };
+}
+
+/**
+ * What the times in a slice's new spec change, each as it is if absent; undefined if nothing. Throws as `renewalOf`, and
+ * FAILED_PRECONDITION on another start for a slice that was deployed.
+ */
+export function reschedulingOf(
+  row: SliceRow,
+  asked: { readonly startAt?: string | undefined; readonly expiresAt?: string | undefined },
+  rules: LifetimeRules,
+): Renewal | undefined {
+  const renew = (current: SliceRow) =>
+    asked.expiresAt === undefined
+      ? undefined
+      : renewalOf(current, { id: row.id, expiresAt: asked.expiresAt, hours: 0, exempt: false }, rules);
+  const startAt = dateOf(asked.startAt);
+  if (!startAt || startAt.getTime() === row.start_at?.getTime()) return renew(row);
+  refuseStarted(row);
+  const scheduled = { status: SliceState.SCHEDULED, start_at: startAt };
+  const renewal = renew({ ...row, ...scheduled });
+  const mistakes = timeMistakes('start_at', startAt, rules);
+  const end = renewal ? renewal.columns.expires_at : row.expires_at;
+  if (end && end <= startAt) {
+    mistakes.push({ field: 'start_at', message: `must be before its end at ${end.toISOString()}` });
+  }
+  if (mistakes.length > 0) throw invalid(mistakes);
+  const message = `The slice will be deployed at ${startAt.toISOString()}`;
+  return { columns: { ...renewal?.columns, ...scheduled }, message };
 }
 
 function endOf(
@@ -166,6 +194,15 @@ function timeMistakes(
 
 function dateOf(text: string | undefined): Date | null {
   return text === undefined ? null : new Date(text);
+}
+
+function refuseStarted({ name, status }: SliceRow): void {
+  if (status === SliceState.DRAFT || status === SliceState.SCHEDULED) return;
+  throw new Failure({
+    code: 'FAILED_PRECONDITION',
+    reason: 'SLICE_STARTED',
+    message: `Cannot set another start for the slice "${name}": it was deployed already; leave start_at out`,
+  });
 }
 
 function tooOften(row: SliceRow, maxRenewals: number): Failure {

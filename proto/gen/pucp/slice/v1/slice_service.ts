@@ -256,8 +256,20 @@ export interface UpdateSliceRequest {
   generation?:
     | number
     | undefined;
+  /** The digest of the plan that is to be run, as `validate_only` told it; any if not set. */
+  planDigest?:
+    | string
+    | undefined;
   /** A shape of equal nodes beside those named here; see Topology. */
-  topology: Topology | undefined;
+  topology:
+    | Topology
+    | undefined;
+  /** When to deploy it, on a draft or a slice that is scheduled; if not set, as it is. */
+  startAt:
+    | string
+    | undefined;
+  /** When it is to be deleted, by the rules of RenewSlice; if not set, as it is. */
+  expiresAt: string | undefined;
 }
 
 /** Names a slice. */
@@ -1150,7 +1162,10 @@ function createBaseUpdateSliceRequest(): UpdateSliceRequest {
     validateOnly: false,
     onFailure: OnFailure.UNSPECIFIED,
     generation: undefined,
+    planDigest: undefined,
     topology: undefined,
+    startAt: undefined,
+    expiresAt: undefined,
   };
 }
 
@@ -1198,8 +1213,17 @@ export const UpdateSliceRequest: MessageFns<UpdateSliceRequest> = {
     if (message.generation !== undefined) {
       writer.uint32(104).int32(message.generation);
     }
+    if (message.planDigest !== undefined) {
+      writer.uint32(114).string(message.planDigest);
+    }
     if (message.topology !== undefined) {
       Topology.encode(message.topology, writer.uint32(170).fork()).join();
+    }
+    if (message.startAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.startAt), writer.uint32(178).fork()).join();
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.expiresAt), writer.uint32(186).fork()).join();
     }
     return writer;
   },
@@ -1329,12 +1353,36 @@ export const UpdateSliceRequest: MessageFns<UpdateSliceRequest> = {
             message.generation = reader.int32();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.planDigest = reader.string();
+            continue;
+          }
           case 21: {
             if (tag !== 170) {
               break;
             }
 
             message.topology = Topology.decode(reader, reader.uint32());
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.startAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.expiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -1397,7 +1445,22 @@ export const UpdateSliceRequest: MessageFns<UpdateSliceRequest> = {
         ? onFailureFromJSON(object.on_failure)
         : OnFailure.UNSPECIFIED,
       generation: isSet(object.generation) ? globalThis.Number(object.generation) : undefined,
+      planDigest: isSet(object.planDigest)
+        ? globalThis.String(object.planDigest)
+        : isSet(object.plan_digest)
+        ? globalThis.String(object.plan_digest)
+        : undefined,
       topology: isSet(object.topology) ? Topology.fromJSON(object.topology) : undefined,
+      startAt: isSet(object.startAt)
+        ? globalThis.String(object.startAt)
+        : isSet(object.start_at)
+        ? globalThis.String(object.start_at)
+        : undefined,
+      expiresAt: isSet(object.expiresAt)
+        ? globalThis.String(object.expiresAt)
+        : isSet(object.expires_at)
+        ? globalThis.String(object.expires_at)
+        : undefined,
     };
   },
 
@@ -1445,8 +1508,17 @@ export const UpdateSliceRequest: MessageFns<UpdateSliceRequest> = {
     if (message.generation !== undefined) {
       obj.generation = Math.round(message.generation);
     }
+    if (message.planDigest !== undefined) {
+      obj.planDigest = message.planDigest;
+    }
     if (message.topology !== undefined) {
       obj.topology = Topology.toJSON(message.topology);
+    }
+    if (message.startAt !== undefined) {
+      obj.startAt = message.startAt;
+    }
+    if (message.expiresAt !== undefined) {
+      obj.expiresAt = message.expiresAt;
     }
     return obj;
   },
@@ -1470,9 +1542,12 @@ export const UpdateSliceRequest: MessageFns<UpdateSliceRequest> = {
     message.validateOnly = object.validateOnly ?? false;
     message.onFailure = object.onFailure ?? OnFailure.UNSPECIFIED;
     message.generation = object.generation ?? undefined;
+    message.planDigest = object.planDigest ?? undefined;
     message.topology = (object.topology !== undefined && object.topology !== null)
       ? Topology.fromPartial(object.topology)
       : undefined;
+    message.startAt = object.startAt ?? undefined;
+    message.expiresAt = object.expiresAt ?? undefined;
     return message;
   },
 };
@@ -4710,7 +4785,7 @@ export const SliceServiceService = {
    * slice that was stopped stays so. Work under way is cancelled first. The infrastructure cannot change, volumes do not
    * shrink, and links keep the ranges they were given. An unchanged spec is no work, unless the last work failed.
    * Errors: INVALID_ARGUMENT naming every mistake, RESOURCE_EXHAUSTED with the numbers, FAILED_PRECONDITION while the
-   * slice is being deleted, ABORTED if `generation` is not the slice's.
+   * slice is being deleted, ABORTED if `generation` is not the slice's or `plan_digest` not that of what is to be done.
    */
   updateSlice: {
     path: "/pucp.slice.v1.SliceService/UpdateSlice" as const,
@@ -5025,7 +5100,7 @@ export interface SliceServiceServer extends UntypedServiceImplementation {
    * slice that was stopped stays so. Work under way is cancelled first. The infrastructure cannot change, volumes do not
    * shrink, and links keep the ranges they were given. An unchanged spec is no work, unless the last work failed.
    * Errors: INVALID_ARGUMENT naming every mistake, RESOURCE_EXHAUSTED with the numbers, FAILED_PRECONDITION while the
-   * slice is being deleted, ABORTED if `generation` is not the slice's.
+   * slice is being deleted, ABORTED if `generation` is not the slice's or `plan_digest` not that of what is to be done.
    */
   updateSlice: handleUnaryCall<UpdateSliceRequest, SliceChange>;
   /** Returns the spec of a slice as UpdateSlice takes it. Errors: NOT_FOUND. */
@@ -5176,7 +5251,7 @@ export interface SliceServiceClient extends Client {
    * slice that was stopped stays so. Work under way is cancelled first. The infrastructure cannot change, volumes do not
    * shrink, and links keep the ranges they were given. An unchanged spec is no work, unless the last work failed.
    * Errors: INVALID_ARGUMENT naming every mistake, RESOURCE_EXHAUSTED with the numbers, FAILED_PRECONDITION while the
-   * slice is being deleted, ABORTED if `generation` is not the slice's.
+   * slice is being deleted, ABORTED if `generation` is not the slice's or `plan_digest` not that of what is to be done.
    */
   updateSlice(
     request: UpdateSliceRequest,
