@@ -185,6 +185,27 @@ test('the journal, the history and the resources of a slice are read in pages, a
   }
 });
 
+test('a database that is killed in the middle of a deployment costs time, and the journal stays legal', async () => {
+  const { id } = await user.json('POST', '/api/slices', slice('kept', 5));
+  await until(
+    () => user.json('GET', `/api/slices/${id}`),
+    ({ percent }) => percent > 0,
+  );
+  await mesh.killDatabase();
+  const found = await until(
+    async () => (await user.send('GET', `/api/slices/${id}`)).json() as Promise<Json>,
+    ({ status }) => status === 'active' || status === 'error',
+  );
+  assert.equal(found.status, 'active', found.error_message);
+  const begun = new Map<string, string>();
+  for (const { step, phase, run_id } of await pages(`/api/slices/${id}/journal`)) {
+    if (phase === 'begin') begun.set(step, run_id);
+    else assert.equal(begun.get(step), run_id, `${step} is ${phase} without a begin in the same run`);
+  }
+  assert.equal((await user.list('GET', '/api/openstack/instances')).length, 5, 'no server twice');
+  await remove(id);
+});
+
 /** A step ends once for each time it begins at most, and never before. */
 function assertLegal(steps: readonly Json[]): void {
   const begun = new Set<string>();
