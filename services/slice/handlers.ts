@@ -14,6 +14,7 @@ import { abandonSlice } from './abandon.ts';
 import { admit, examine, examineStored, type UserLimits } from './admission.ts';
 import { listAuditEntries } from './audit.ts';
 import type { AuditStore } from './audit-store.ts';
+import { intendRunning, isUnmade } from './deployment.ts';
 import type { DriftChecker } from './drift-checker.ts';
 import type { Drivers } from './drivers.ts';
 import { listSliceEvents, listSliceSteps } from './history.ts';
@@ -25,11 +26,12 @@ import type { Notifications } from './notifications.ts';
 import { checkedView, planView } from './plan.ts';
 import { restartNode, startNode, stopNode } from './power-intents.ts';
 import { repairSlice } from './repair.ts';
+import { admitPlan, type Reservations, withReserved } from './reservations.ts';
 import { resourceViews } from './resource-views.ts';
 import { collectResources } from './resources.ts';
 import type { SliceRow } from './rows.ts';
 import { statusView } from './status-line.ts';
-import type { Intent, Store, Usage } from './store.ts';
+import type { Intended, Intent, Store, Usage } from './store.ts';
 import { withTopology } from './topology.ts';
 import { checkUpdate, storeUpdate } from './update.ts';
 import { changeView, nodeViews, sliceView } from './view.ts';
@@ -41,6 +43,7 @@ export type HandlerOptions = {
   readonly audit: AuditStore;
   readonly checker: DriftChecker;
   readonly drivers: Drivers;
+  readonly reservations: Reservations;
   readonly notifications: Notifications;
   readonly specLimits: SpecLimits;
   readonly userLimits: UserLimits;
@@ -57,7 +60,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceServer> {
   const { store, history, now, audit, drivers, notifications, specLimits, userLimits, newId, closing } =
     options;
-  const { lifetimes, lifetimeLimits, checker } = options;
+  const { lifetimes, lifetimeLimits, checker, reservations } = options;
 
   const find = async (id: string, caller: Caller): Promise<SliceRow> => {
     const row = UUID.test(id) ? await store.get(id) : undefined;
@@ -76,16 +79,22 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
   };
   const resourcesOf = async (row: SliceRow) => (await store.resources([row.id])).get(row.id) ?? [];
 
-  const change = async (
+  const changed = (
     id: string,
-    { caller, requestId, log }: Context,
-    { decide, nothing }: { decide: (row: SliceRow) => Intent | undefined; nothing: string },
-  ): Promise<SliceChange> => {
-    await findLive(id, caller);
-    const done = await store.intend(id, requestId, decide);
+    { log }: Context,
+    { done, nothing }: { done: Intended | undefined; nothing: string },
+  ): SliceChange => {
     if (!done) throw notFound('slice', id);
     if (done.intent) log.info({ slice_id: id, goal: done.intent.goal }, 'goal set');
     return changeView(done.row, done.intent?.message ?? nothing);
+  };
+  const change = async (
+    id: string,
+    context: Context,
+    { decide, nothing }: { decide: (row: SliceRow) => Intent | undefined; nothing: string },
+  ): Promise<SliceChange> => {
+    await findLive(id, context.caller);
+    return changed(id, context, { done: await store.intend(id, context.requestId, decide), nothing });
   };
 
   return {
@@ -113,6 +122,7 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
       const spec = withLinks(expansion.spec);
       const sliceId = newId();
       const limits = { drivers, limits: specLimits };
+      const outlook = await reservations.look();
       const examining = examine(spec, { sliceId, caller, requestId, signal }, limits);
       const plan = await withTopology(expansion, examining);
       const totals = plan.totals ?? ResourceTotals.create();
@@ -139,9 +149,11 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
       const admitUser = (usage: Usage) => admit(totals, usage, userLimits);
       if (isOnlyChecked) {
         admitUser(await store.usage(userId));
-        return checkedView(spec, plan);
+        const asking = { sliceId, userId, promises: outlook.promises };
+        // A draft takes no room yet.
+        return checkedView(spec, goal === 'none' ? withReserved(plan, asking) : admitPlan(plan, asking));
       }
-      const row = await store.create(slice, admitUser);
+      const row = await store.create(slice, admitUser, reservations.hold(plan, outlook));
       log.info({ slice_id: row.id, goal }, 'slice created');
       return changeView(row, message);
     },
@@ -157,10 +169,15 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
       drivers.of(row.spec.infrastructure);
       const rules = { now: now(), role: context.caller.role, limits: lifetimeLimits };
       reschedulingOf(row, request, rules);
+      const outlook = await reservations.look();
       const change = await checkUpdate(row, request, context, { drivers, specLimits });
-      if (request.validateOnly)
-        return { ...checkedView(change.spec, change.plan), id: row.id, sliceId: row.id };
-      const done = await storeUpdate(row, { change, request, requestId }, { store, userLimits });
+      if (request.validateOnly) {
+        const asking = { sliceId: row.id, userId: row.user_id, promises: outlook.promises };
+        const plan = isUnmade(row) ? withReserved(change.plan, asking) : admitPlan(change.plan, asking);
+        return { ...checkedView(change.spec, plan), id: row.id, sliceId: row.id };
+      }
+      const reserve = reservations.hold(change.plan, outlook);
+      const done = await storeUpdate(row, { change, request, requestId }, { store, userLimits, reserve });
       if (!done) throw notFound('slice', request.id);
       if (done.intent) log.info({ slice_id: row.id, goal: done.intent.goal }, 'slice changed');
       const moved = await lifetimes.change(row.id, requestId, (one) => reschedulingOf(one, request, rules));
@@ -183,14 +200,21 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
       const row = await findLive(id, context.caller);
       // What cannot be deployed has no plan.
       deploy(row);
-      return planView(await examineStored(row, context, drivers));
+      const outlook = await reservations.look();
+      const plan = await examineStored(row, context, drivers);
+      const { promises } = outlook;
+      return planView(withReserved(plan, { sliceId: row.id, userId: row.user_id, promises }));
     },
 
-    async deploySlice({ id, onFailure }, context) {
+    async deploySlice({ id, onFailure, planDigest }, context) {
       const row = await findLive(id, context.caller);
       drivers.of(row.spec.infrastructure);
-      const nothing = `Nothing to do: the slice is ${wordOf(row.status)} already`;
-      return change(id, context, { decide: (current) => deploy(current, onFailure), nothing });
+      const deciding = { decide: (current: SliceRow) => deploy(current, onFailure), planDigest };
+      const done = await intendRunning(row, deciding, context, { store, reservations, drivers });
+      return changed(id, context, {
+        done,
+        nothing: `Nothing to do: the slice is ${wordOf(row.status)} already`,
+      });
     },
 
     stopSlice: ({ id }, context) =>
@@ -199,11 +223,12 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
         nothing: 'Nothing to do: the servers are off or on their way there',
       }),
 
-    startSlice: ({ id }, context) =>
-      change(id, context, {
-        decide: start,
-        nothing: 'Nothing to do: the servers run or are on their way there',
-      }),
+    async startSlice({ id }, context) {
+      const row = await findLive(id, context.caller);
+      const done = await intendRunning(row, { decide: start }, context, { store, reservations, drivers });
+      const nothing = 'Nothing to do: the servers run or are on their way there';
+      return changed(id, context, { done, nothing });
+    },
 
     restartSlice: ({ id }, context) =>
       change(id, context, {

@@ -51,7 +51,7 @@ export function createReservations(knex: Knex, { now }: { now: () => number }) {
         }
         const since = await tx.raw<{ rows: Promised[] }>(SINCE, [outlook.snapshot, outlook.snapshot]);
         const promises = [...outlook.promises, ...since.rows];
-        refuseOverfull(withReserved(plan, { sliceId: row.id, userId: row.user_id, promises }).quotas);
+        admitPlan(plan, { sliceId: row.id, userId: row.user_id, promises });
         const at = new Date(now());
         await tx('slice_reservations')
           .where({ user_id: row.user_id })
@@ -73,6 +73,13 @@ export type Asking = {
   readonly userId: string;
   readonly promises: readonly Promised[];
 };
+
+/** The plan of a slice that may be made. Throws QUOTA_EXCEEDED with the numbers if it does not fit beside the others. */
+export function admitPlan(plan: PlanResponse, asking: Asking): PlanResponse {
+  const admitted = withReserved(plan, asking);
+  refuseOverfull(admitted.quotas);
+  return admitted;
+}
 
 /** A plan whose quotas tell what other slices of the same project were promised. */
 export function withReserved(plan: PlanResponse, { sliceId, userId, promises }: Asking): PlanResponse {
@@ -108,8 +115,8 @@ const OUTSTANDING = `
   ), promises as (
     select last.slice_id, last.user_id, last.project_id, amount.key as name, sum(amount.value::int)::int as amount
     from last
-    join slices on slices.id = last.slice_id
     left join slice_resources held using (slice_id, kind, name)
+    join slices on slices.id = last.slice_id
     cross join lateral jsonb_each_text(last.amounts) amount
     where slices.settled_generation < last.generation and slices.deleted_at is null
       and coalesce(held.resource->>'cloudId', '') in ('', last.known_id)

@@ -23,6 +23,7 @@ import { migrations } from './migrations/all.ts';
 import { listen } from './notifications.ts';
 import { openQueue } from './queue.ts';
 import { createReconciler } from './reconciler.ts';
+import { createReservations } from './reservations.ts';
 import { CHANNEL } from './rows.ts';
 import { createStore, type Store } from './store.ts';
 import { createWorkStore } from './work-store.ts';
@@ -104,6 +105,7 @@ export async function startSlice(
       audit: createAuditStore(knex, { now }),
       checker,
       drivers,
+      reservations: createReservations(knex, { now }),
       notifications,
       specLimits: config.specLimits,
       userLimits: config.userLimits,

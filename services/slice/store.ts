@@ -8,6 +8,7 @@ import { OnFailure, type ResourceTotals, SliceSpec, SliceState } from '#proto/pu
 import type { SliceEvent } from '#proto/pucp/slice/v1/slice_service.ts';
 import type { Lifetime } from './lifetime.ts';
 import type { Queue } from './queue.ts';
+import type { Reserve } from './reservations.ts';
 import {
   appendEvents,
   type Goal,
@@ -64,6 +65,7 @@ export function createStore(knex: Knex, { queue, now }: { queue: Queue; now: () 
     tx: Knex,
     { id, requestId }: { id: string; requestId: string },
     decide: (row: SliceRow) => Intent | undefined,
+    reserve?: Reserve,
   ): Promise<Intended | undefined> => {
     const found = await tx<SliceRow>('slices').where({ id }).forUpdate().first();
     if (!found) return undefined;
@@ -100,6 +102,7 @@ export function createStore(knex: Knex, { queue, now }: { queue: Queue; now: () 
       .returning('*');
     if (!updated) throw new Error('the slice was not changed');
     const row = toSliceRow(updated);
+    if (isDue) await reserve?.(tx, row);
     await appendEvents(tx, row, [stateEvent(intent.message)], at);
     if (isDue) await queue.enqueue([id], tx);
     return { row, intent };
@@ -113,8 +116,11 @@ export function createStore(knex: Knex, { queue, now }: { queue: Queue; now: () 
     /** What a user has in all at this moment. */
     usage: (userId: string): Promise<Usage> => usageOf(knex, userId),
 
-    /** Stores a slice. `admit` throws if the user would have too much; the user's other creations wait meanwhile. */
-    create: (slice: NewSlice, admit: (usage: Usage) => void): Promise<SliceRow> =>
+    /**
+     * Stores a slice. `admit` throws if the user would have too much, `reserve` if the cloud has no room for what is to be
+     * deployed; the user's other creations wait meanwhile.
+     */
+    create: (slice: NewSlice, admit: (usage: Usage) => void, reserve?: Reserve): Promise<SliceRow> =>
       knex.transaction(async (tx) => {
         await holdUser(tx, slice.userId);
         admit(await usageOf(tx, slice.userId));
@@ -141,6 +147,7 @@ export function createStore(knex: Knex, { queue, now }: { queue: Queue; now: () 
           .returning<SliceRow[]>('*');
         if (!inserted) throw new Error('the slice was not stored');
         const row = toSliceRow(inserted);
+        if (isDue) await reserve?.(tx, row);
         await appendEvents(tx, row, [stateEvent(slice.message)], at);
         if (isDue) await queue.enqueue([row.id], tx);
         return row;
@@ -178,16 +185,20 @@ export function createStore(knex: Knex, { queue, now }: { queue: Queue; now: () 
       decide: (row: SliceRow) => Intent | undefined,
     ): Promise<Intended | undefined> => knex.transaction((tx) => setGoal(tx, { id, requestId }, decide)),
 
-    /** The same for what may take more: `decide` is told what else the slice's user has; other creations wait. */
+    /**
+     * The same for what may take more: `decide` is told what else the slice's user has, `reserve` throws if the cloud has
+     * no room for it; other creations wait.
+     */
     intendMore: (
       { id, user_id }: SliceRow,
       requestId: string,
       decide: (row: SliceRow, others: Usage) => Intent | undefined,
+      reserve?: Reserve,
     ): Promise<Intended | undefined> =>
       knex.transaction(async (tx) => {
         await holdUser(tx, user_id);
         const others = await usageOf(tx, user_id, id);
-        return setGoal(tx, { id, requestId }, (row) => decide(row, others));
+        return setGoal(tx, { id, requestId }, (row) => decide(row, others), reserve);
       }),
 
     resources: (ids: readonly string[]): Promise<ReadonlyMap<string, Resource[]>> => readResources(knex, ids),

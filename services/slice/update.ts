@@ -1,6 +1,5 @@
 // A slice's new spec: read, checked as a new slice's is, held against the one there is, and stored if it may be.
 
-import { Failure } from '#common/errors.ts';
 import type { Context } from '#common/rpc-server.ts';
 import { withLinks } from '#engine/spec/attach.ts';
 import type { SpecLimits } from '#engine/spec/check.ts';
@@ -9,11 +8,13 @@ import type { PlanResponse } from '#proto/pucp/driver/v1/driver_service.ts';
 import { Infrastructure, ResourceTotals, SliceSpec } from '#proto/pucp/slice/v1/slice.ts';
 import type { UpdateSliceRequest } from '#proto/pucp/slice/v1/slice_service.ts';
 import { admit, examine, type UserLimits } from './admission.ts';
+import { refuseOther } from './conditions.ts';
 import type { Drivers } from './drivers.ts';
 import { isToBeOff, update } from './intents.ts';
 import { powerOf } from './power.ts';
+import type { Reserve } from './reservations.ts';
 import { type SliceRow, scopeOf } from './rows.ts';
-import type { Intended, Store } from './store.ts';
+import type { Intended, Intent, Store, Usage } from './store.ts';
 import { withTopology } from './topology.ts';
 
 export type UpdateDeps = {
@@ -60,27 +61,17 @@ export async function checkUpdate(
 export async function storeUpdate(
   row: SliceRow,
   { change, request, requestId }: { change: CheckedChange; request: UpdateSliceRequest; requestId: string },
-  { store, userLimits }: Pick<UpdateDeps, 'store' | 'userLimits'>,
+  { store, userLimits, reserve }: Pick<UpdateDeps, 'store' | 'userLimits'> & { readonly reserve: Reserve },
 ): Promise<Intended | undefined> {
-  return store.intendMore(row, requestId, (current, others) => {
+  const decide = (current: SliceRow, others: Usage): Intent | undefined => {
     refuseOther(current, row.generation);
     const intent = update(current, change, request.onFailure);
     if (intent && isMore(change.totals, current)) admit(change.totals, others, userLimits);
     return intent;
-  });
+  };
+  return store.intendMore(row, requestId, decide, reserve);
 }
 
 function isMore({ totalVcpus, totalRam, totalDisk }: ResourceTotals, row: SliceRow): boolean {
   return totalVcpus > row.total_vcpus || totalRam > row.total_ram || totalDisk > row.total_disk;
-}
-
-function refuseOther(row: SliceRow, generation: number): void {
-  if (row.generation === generation) return;
-  throw new Failure({
-    code: 'ABORTED',
-    reason: 'SLICE_CHANGED',
-    message: `The slice "${row.name}" was changed since it was read (generation ${row.generation}, not ${generation}): read it again, and change that`,
-    metadata: { slice_id: row.id, generation: String(row.generation) },
-    retryable: false,
-  });
 }

@@ -40,6 +40,7 @@ export function fakePlan({ desired, held, all, limits, flavors }: FakeLook): Fak
     reserved: 0,
   }));
   const work = steps.filter(({ action }) => action !== StepAction.KEEP);
+  quotas.sort((a, b) => (a.name < b.name ? -1 : 1));
   return { steps, quotas, digest: JSON.stringify([work, desired]) };
 }
 
