@@ -18,7 +18,7 @@ for (const [what, reply] of [
   ['talks nonsense', { text: '<html>' }],
 ] as const) {
   test(`a Cinder that ${what} is soon not asked any more, and Nova goes on`, async () => {
-    await using fake = await startFakeCloud({ settings: { requestTimeoutMs: 200 } });
+    await using fake = await startFakeCloud({ settings: { requestTimeoutMs: 1_000 } });
     fake.on('GET', volumes, reply);
     fake.on('GET', flavors, { json: { flavors: [] } });
     await listVolumesOften(fake.cloud, 6);

@@ -26,6 +26,7 @@ const FILES = {
   catalog: 'services/openstack/catalog.test.ts',
   config: 'services/openstack/cloud-config.test.ts',
   kinds: 'services/openstack/kinds/kinds.test.ts',
+  furtherKinds: 'services/openstack/kinds/further-kinds.test.ts',
   failures: 'services/openstack/kinds/failures.test.ts',
   converge: 'engine/converge.test.ts',
   instances: 'tests/contract/instances.test.ts',
@@ -216,7 +217,7 @@ const ITEMS: Readonly<Record<number, Item>> = {
   },
   19: {
     what: 'ports of ours, in order, and what becomes of them',
-    proofs: [['kinds', 'another flavor makes a server anew on the same port']],
+    proofs: [['furtherKinds', 'a guarded node with disks, a key and an address outside is deployed']],
     rest: 'a cloud on which our ports die with the server is not at hand; the next look makes them again',
   },
   20: {
