@@ -270,6 +270,11 @@ test('a check of a change answers with the plan and changes nothing', async () =
   assert.ok((answer.plan?.counts.create ?? 0) > 0, JSON.stringify(answer.plan));
   assert.deepEqual(await mesh.client.getSlice({ id }, ana), before);
   assert.equal(mesh.driver().calls.length, 1);
+  const more = { ...spec, nodes: [...spec.nodes, VM2, { ...VM2, name: 'vm3' }] };
+  const planDigest = answer.plan?.digest ?? '';
+  await assert.rejects(put(mesh, id, more, { planDigest }), { code: 'ABORTED', reason: 'PLAN_OUTDATED' });
+  await put(mesh, id, { ...spec, nodes: [...spec.nodes, VM2] }, { planDigest });
+  assert.equal((await untilState(mesh, id, ACTIVE)).nodeCount, 2);
 });
 
 test('a stranger finds no slice to change, an admin changes it for its owner', async () => {

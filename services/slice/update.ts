@@ -8,7 +8,7 @@ import type { PlanResponse } from '#proto/pucp/driver/v1/driver_service.ts';
 import { Infrastructure, ResourceTotals, SliceSpec } from '#proto/pucp/slice/v1/slice.ts';
 import type { UpdateSliceRequest } from '#proto/pucp/slice/v1/slice_service.ts';
 import { admit, examine, type UserLimits } from './admission.ts';
-import { refuseOther } from './conditions.ts';
+import { refuseOther, refuseOtherPlan } from './conditions.ts';
 import type { Drivers } from './drivers.ts';
 import { isToBeOff, update } from './intents.ts';
 import { powerOf } from './power.ts';
@@ -33,11 +33,11 @@ export type CheckedChange = {
 
 /**
  * Checks the spec that is asked for in place of a slice's. Throws INVALID_ARGUMENT with every mistake, and ABORTED if the
- * request is about another generation of the slice.
+ * request is about another generation of the slice, or about another plan.
  */
 export async function checkUpdate(
   row: SliceRow,
-  { topology, generation, ...fields }: UpdateSliceRequest,
+  { topology, generation, planDigest, ...fields }: UpdateSliceRequest,
   { caller, requestId, signal }: Context,
   { drivers, specLimits }: Pick<UpdateDeps, 'drivers' | 'specLimits'>,
 ): Promise<CheckedChange> {
@@ -54,6 +54,7 @@ export async function checkUpdate(
   const power = powerOf({ goal, node_power: row.node_power });
   const applicant = { sliceId, sliceName, caller, owner, requestId, signal, before: held, power };
   const plan = await withTopology(expansion, examine(spec, applicant, { drivers, limits: specLimits }));
+  refuseOtherPlan(row, plan, planDigest);
   return { spec, totals: plan.totals ?? ResourceTotals.create(), plan };
 }
 
