@@ -69,6 +69,7 @@ export function sliceView(row: SliceRow, resources: readonly Resource[]): Slice 
     updatedAt: row.updated_at.toISOString(),
     deployedAt: row.deployed_at?.toISOString(),
     deletedAt: row.deleted_at?.toISOString(),
+    securityGroups: spec.securityGroups,
     startAt: row.start_at?.toISOString(),
     expiresAt: row.expires_at?.toISOString(),
     renewals: row.renewals,

@@ -817,7 +817,11 @@ export interface Slice {
   /** How often its owner has put that off. */
   renewals: number;
   /** What the last look at the clouds found; null before the first one and while work is under way. `status` stays. */
-  drift: SliceDrift | undefined;
+  drift:
+    | SliceDrift
+    | undefined;
+  /** What may reach which nodes, as asked for. */
+  securityGroups: SecurityGroupSpec[];
 }
 
 function createBaseInterfaceSpec(): InterfaceSpec {
@@ -3546,6 +3550,7 @@ function createBaseSlice(): Slice {
     expiresAt: undefined,
     renewals: 0,
     drift: undefined,
+    securityGroups: [],
   };
 }
 
@@ -3640,6 +3645,9 @@ export const Slice: MessageFns<Slice> = {
     }
     if (message.drift !== undefined) {
       SliceDrift.encode(message.drift, writer.uint32(242).fork()).join();
+    }
+    for (const v of message.securityGroups) {
+      SecurityGroupSpec.encode(v!, writer.uint32(250).fork()).join();
     }
     return writer;
   },
@@ -3897,6 +3905,14 @@ export const Slice: MessageFns<Slice> = {
             message.drift = SliceDrift.decode(reader, reader.uint32());
             continue;
           }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.securityGroups.push(SecurityGroupSpec.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4013,6 +4029,11 @@ export const Slice: MessageFns<Slice> = {
         : undefined,
       renewals: isSet(object.renewals) ? globalThis.Number(object.renewals) : 0,
       drift: isSet(object.drift) ? SliceDrift.fromJSON(object.drift) : undefined,
+      securityGroups: globalThis.Array.isArray(object?.securityGroups)
+        ? object.securityGroups.map((e: any) => SecurityGroupSpec.fromJSON(e))
+        : globalThis.Array.isArray(object?.security_groups)
+        ? object.security_groups.map((e: any) => SecurityGroupSpec.fromJSON(e))
+        : [],
     };
   },
 
@@ -4108,6 +4129,9 @@ export const Slice: MessageFns<Slice> = {
     if (message.drift !== undefined) {
       obj.drift = SliceDrift.toJSON(message.drift);
     }
+    if (message.securityGroups?.length) {
+      obj.securityGroups = message.securityGroups.map((e) => SecurityGroupSpec.toJSON(e));
+    }
     return obj;
   },
 
@@ -4148,6 +4172,7 @@ export const Slice: MessageFns<Slice> = {
     message.drift = (object.drift !== undefined && object.drift !== null)
       ? SliceDrift.fromPartial(object.drift)
       : undefined;
+    message.securityGroups = object.securityGroups?.map((e) => SecurityGroupSpec.fromPartial(e)) || [];
     return message;
   },
 };
