@@ -6,6 +6,7 @@ import { silentLog } from '#common/log.ts';
 import { createMetrics } from '#common/metrics.ts';
 import type { Converged } from '#engine/converge.ts';
 import type { Limits, Report } from '#engine/environment.ts';
+import type { Plan } from '#engine/plan.ts';
 import { OnFailure } from '#proto/pucp/driver/v1/driver_service.ts';
 import { Power, Resource } from '#proto/pucp/driver/v1/resource.ts';
 import { type Sandbox, startSandbox } from '../../../sandbox/openstack/server.ts';
@@ -25,6 +26,8 @@ export type Rig = {
     desired: readonly Resource[],
     options?: ConvergeOptions,
   ): Promise<Converged & { reports: Report[] }>;
+  /** What `converge` would do. */
+  plan(desired: readonly Resource[]): Promise<Plan>;
   observe(): Promise<Resource[]>;
   /** What a driver is made with, but for its memory. */
   readonly deps: Omit<DriverDeps, 'fences' | 'journal'>;
@@ -117,6 +120,8 @@ export async function startRig({ buildDelayMs = 100, journal = noJournal }: RigO
       });
       return { ...result, reports };
     },
+    plan: (desired) =>
+      worker({}).plan({ scope, projectId, desired, isNew: false }, { signal: AbortSignal.timeout(60_000) }),
     observe: () => worker({}).observe({ scope, projectId }, { signal: AbortSignal.timeout(60_000) }),
     async close() {
       cloud.close();
