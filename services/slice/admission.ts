@@ -1,7 +1,7 @@
 // Whether a slice may be stored: every mistake in the request at once, ours and the cloud's, and the user's limits.
 // Nothing is created anywhere by asking.
 
-import type { Caller } from '#common/caller.ts';
+import type { Caller, User } from '#common/caller.ts';
 import { Failure, type FieldViolation, invalid } from '#common/errors.ts';
 import { layoutOf } from '#engine/spec/attach.ts';
 import { checkSpec, type SpecLimits } from '#engine/spec/check.ts';
@@ -23,6 +23,9 @@ export type UserLimits = {
   readonly ramMib: number;
   readonly diskGib: number;
 };
+
+/** On whose behalf a driver is asked, and for which request. */
+export type Asker = { readonly caller: User; readonly requestId: string; readonly signal: AbortSignal };
 
 export type Applicant = {
   readonly sliceId: string;
@@ -77,7 +80,7 @@ export async function examine(
  */
 export async function examineStored(
   row: SliceRow,
-  { caller, requestId, signal }: Pick<Applicant, 'caller' | 'requestId' | 'signal'>,
+  { caller, requestId, signal }: Asker,
   drivers: Drivers,
 ): Promise<PlanResponse> {
   const { spec } = row;

@@ -1,8 +1,7 @@
 // Setting a stored slice off towards running: what that takes is asked for first and promised with the goal.
 
-import type { Context } from '#common/rpc-server.ts';
 import { SliceState } from '#proto/pucp/slice/v1/slice.ts';
-import { examineStored } from './admission.ts';
+import { type Asker, examineStored } from './admission.ts';
 import { refuseOther, refuseOtherPlan } from './conditions.ts';
 import type { Drivers } from './drivers.ts';
 import type { Reservations } from './reservations.ts';
@@ -27,16 +26,16 @@ export function isUnmade({ status }: SliceRow): boolean {
 export async function intendRunning(
   row: SliceRow,
   { decide, planDigest }: { decide: (row: SliceRow) => Intent | undefined; planDigest?: string | undefined },
-  context: Context,
+  asker: Asker,
   { store, reservations, drivers }: DeploymentDeps,
 ): Promise<Intended | undefined> {
-  const { requestId } = context;
+  const { requestId } = asker;
   // All of a slice in another state was made; what is missing all the same is drift.
   const mayMake = isUnmade(row) || row.status === SliceState.ERROR;
   if ((!mayMake && planDigest === undefined) || !decide(row))
     return await store.intend(row.id, requestId, decide);
   const outlook = await reservations.look();
-  const plan = await examineStored(row, context, drivers);
+  const plan = await examineStored(row, asker, drivers);
   refuseOtherPlan(row, plan, planDigest);
   const decideNow = (current: SliceRow): Intent | undefined => {
     const intent = decide(current);

@@ -60,7 +60,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceServer> {
   const { store, history, now, audit, drivers, notifications, specLimits, userLimits, newId, closing } =
     options;
-  const { lifetimes, lifetimeLimits, checker, reservations } = options;
+  const { lifetimes, lifetimeLimits, reservations, checker } = options;
 
   const find = async (id: string, caller: Caller): Promise<SliceRow> => {
     const row = UUID.test(id) ? await store.get(id) : undefined;
@@ -118,6 +118,9 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
       { deploy: isDeployed = true, validateOnly: isOnlyChecked, topology, ...fields },
       { caller, requestId, signal, log },
     ) {
+      const { userId, username, role } = caller;
+      const rules = { now: now(), role, limits: lifetimeLimits };
+      const lifetime = lifetimeOf({ ...fields, deploy: isDeployed }, rules);
       const expansion = expandTopology(SliceSpec.fromPartial(fields), topology);
       const spec = withLinks(expansion.spec);
       const sliceId = newId();
@@ -126,11 +129,6 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
       const examining = examine(spec, { sliceId, caller, requestId, signal }, limits);
       const plan = await withTopology(expansion, examining);
       const totals = plan.totals ?? ResourceTotals.create();
-      const { userId, username, role } = caller;
-      const lifetime = lifetimeOf(
-        { ...fields, deploy: isDeployed },
-        { now: now(), role, limits: lifetimeLimits },
-      );
       const goal = isDeployed && !lifetime.startAt ? 'running' : 'none';
       const message = creationMessage(goal, lifetime);
       const onFailure = onFailureOf({ deployed_spec: null }, fields.onFailure);

@@ -39,24 +39,33 @@ export function createLifetimeStore(
       return { row, message: decided.message };
     });
 
+  // What cannot be dealt with now must not stand in the way of the rest: whichever they are, they come in no order.
+  const idsOf = async (
+    limit: number,
+    narrow: (slices: Knex.QueryBuilder, at: Date) => void,
+  ): Promise<string[]> => {
+    const rows = await knex<SliceRow>('slices')
+      .whereNull('deleted_at')
+      .whereNot({ goal: 'deleted' })
+      .andWhere((slices) => narrow(slices, new Date(now())))
+      .orderByRaw('random()')
+      .limit(limit)
+      .select('id');
+    return rows.map((row) => row.id);
+  };
+
   return {
     change,
 
-    /** Slices whose life asks for something now. */
-    async due(limit: number): Promise<string[]> {
-      const at = new Date(now());
-      const rows = await knex<SliceRow>('slices')
-        .whereNull('deleted_at')
-        .whereNot({ goal: 'deleted' })
-        .andWhere((some) => {
-          some.where('expires_at', '<=', at).orWhere('remind_at', '<=', at);
-          some.orWhere((start) => start.where({ status: SliceState.SCHEDULED }).where('start_at', '<=', at));
-        })
-        .orderBy('position')
-        .limit(limit)
-        .select('id');
-      return rows.map((row) => row.id);
-    },
+    /** Some slices whose time to be deployed has come, others each time if there are many. */
+    dueToStart: (limit: number): Promise<string[]> =>
+      idsOf(limit, (slices, at) =>
+        slices.where({ status: SliceState.SCHEDULED }).where('start_at', '<=', at),
+      ),
+
+    /** The same for slices that have come to their end or to a reminder of it. */
+    dueToEnd: (limit: number): Promise<string[]> =>
+      idsOf(limit, (slices, at) => slices.where('expires_at', '<=', at).orWhere('remind_at', '<=', at)),
 
     /** Reminds a slice's owner of its end, if that is due. */
     remind: (id: string) =>

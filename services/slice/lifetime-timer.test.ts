@@ -21,7 +21,7 @@ import {
   untilState,
 } from './testing/harness.ts';
 
-const { SCHEDULED, DRAFT, DEPLOYING, ACTIVE, DELETING, DELETED } = SliceState;
+const { SCHEDULED, DRAFT, DEPLOYING, ACTIVE, DELETING, DELETED, ERROR } = SliceState;
 const START = Date.parse('2026-03-01T12:00:00Z');
 const HOUR = 3_600_000;
 
@@ -68,6 +68,34 @@ test('a scheduled slice is deployed earlier by hand, or deleted at once', async 
   mesh.pass(HOUR);
   await untilState(mesh, other.id, ACTIVE);
   assert.equal(mesh.driver().calls.length, 2, 'each was deployed once');
+});
+
+test('a scheduled slice that has no room at its time says so, and is deployed by hand once there is', async () => {
+  await using mesh = await startClockedMesh();
+  const ana = await as(ANA);
+  const { id } = await mesh.client.createSlice(request({ startAt: mesh.at(HOUR) }), ana);
+  mesh.driver().limit('instances', 0);
+  mesh.pass(HOUR);
+  const refused = await untilState(mesh, id, ERROR);
+  assert.match(refused.errorMessage, /^The slice could not be deployed at its time: .*instances: 1 needed/);
+  assert.deepEqual(mesh.driver().calls, []);
+  mesh.driver().limit('instances', 1);
+  await mesh.client.deploySlice({ id }, ana);
+  await untilState(mesh, id, ACTIVE);
+});
+
+test('a cloud that does not answer puts a start off, and no end', async () => {
+  await using mesh = await startClockedMesh();
+  const ana = await as(ANA);
+  const { id } = await mesh.client.createSlice(request({ startAt: mesh.at(HOUR) }), ana);
+  const times = { startAt: mesh.at(HOUR), expiresAt: mesh.at(2 * HOUR) };
+  const short = await mesh.client.createSlice(request(times), ana);
+  await mesh.stopDriver();
+  mesh.pass(2 * HOUR);
+  assert.deepEqual(statesOf(await untilDeleted(mesh, short.id)), [SCHEDULED, DELETED]);
+  assert.equal((await mesh.client.getSlice({ id }, ana)).status, SCHEDULED);
+  await mesh.restartDriver();
+  await untilState(mesh, id, ACTIVE);
 });
 
 test('an owner is reminded twice, and then the slice is deleted and says why', async () => {

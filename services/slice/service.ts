@@ -95,7 +95,9 @@ export async function startSlice(
     const sweep = startHistorySweep(history, log);
     closers.push(sweep.close);
     const lifetimes = createLifetimeStore(knex, { now, limits: config.lifetime });
-    const timer = startLifetimeTimer({ store, lifetimes, now, newId: randomUUID, sweepMs, log });
+    const reservations = createReservations(knex, { now });
+    const deployment = { store, reservations, drivers };
+    const timer = startLifetimeTimer({ lifetimes, deployment, now, newId: randomUUID, sweepMs, log });
     closers.push(timer.close);
 
     const closing = new AbortController();
@@ -105,7 +107,7 @@ export async function startSlice(
       audit: createAuditStore(knex, { now }),
       checker,
       drivers,
-      reservations: createReservations(knex, { now }),
+      reservations,
       notifications,
       specLimits: config.specLimits,
       userLimits: config.userLimits,

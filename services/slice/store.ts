@@ -51,6 +51,8 @@ export type Intent = {
   readonly onFailure?: OnFailure;
   /** The spec that takes the place of the one there is. */
   readonly change?: { readonly spec: SliceSpec; readonly totals: ResourceTotals };
+  /** Why nothing can be done. */
+  readonly errorMessage?: string;
   /** What was asked for single nodes; as it is if absent. */
   readonly nodePower?: NodePower;
 };
@@ -94,7 +96,7 @@ export function createStore(knex: Knex, { queue, now }: { queue: Queue; now: () 
         retry_at: null,
         percent: isEnd ? 100 : 0,
         message: intent.message,
-        error_message: '',
+        error_message: intent.errorMessage ?? '',
         request_id: requestId,
         updated_at: at,
         deleted_at: isEnd ? at : null,
