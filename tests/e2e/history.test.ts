@@ -206,6 +206,37 @@ test('a database that is killed in the middle of a deployment costs time, and th
   await remove(id);
 });
 
+test('while the cloud fails in passing, the status says what failed and when it is tried again', async () => {
+  const faults = `http://127.0.0.1:${mesh.ports.SANDBOX_PORT}/_sandbox/faults`;
+  const match = { service: 'compute', method: 'POST', path: '/servers$' };
+  const body = JSON.stringify({ match, effect: 'error-before', status: 503, times: null });
+  assert.ok((await fetch(faults, { method: 'POST', body })).ok);
+  const { id } = await user.json('POST', '/api/slices', slice('patient'));
+  const told = await until(
+    () => user.json('GET', `/api/slices/${id}/status`),
+    ({ message }) => /tried again|goes on in/.test(message),
+  );
+  assert.match(
+    told.message,
+    /^the server is being built; waiting for vm1 \(.+; it is tried again in \d+ s\)$/,
+  );
+  const [server] = (await user.list('GET', `/api/slices/${id}/resources`)).filter(
+    ({ kind }) => kind === 'server',
+  );
+  assert.equal(server.state, 'creating');
+  await fetch(faults, { method: 'DELETE' });
+  await until(
+    () => user.json('GET', `/api/slices/${id}/status`),
+    ({ status }) => status === 'active',
+  );
+  const steps = await pages(`/api/slices/${id}/journal`);
+  assertLegal(steps);
+  assert.ok(
+    steps.some(({ step, phase, detail }) => step === 'create server/vm1' && phase === 'failed' && detail),
+  );
+  await remove(id);
+});
+
 /** A step ends once for each time it begins at most, and never before. */
 function assertLegal(steps: readonly Json[]): void {
   const begun = new Set<string>();
