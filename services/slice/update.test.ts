@@ -232,6 +232,22 @@ test('a change that fails is left as it is unless asked otherwise, and the same 
   assert.deepEqual([again.errorMessage, again.nodes[1]?.errorMessage], ['', '']);
 });
 
+test('a deployment that tries a change again may be asked to undo it', async () => {
+  await using mesh = await startMesh();
+  const { id } = await mesh.client.createSlice(request(), await as(ANA));
+  await untilState(mesh, id, ACTIVE);
+  const spec = await specOf(mesh, id);
+  const failure = { result: { outcome: Outcome.FAILED, errorMessage: NO_HOST } };
+  mesh.driver().failNext(failure, failure);
+  await put(mesh, id, { ...spec, nodes: [...spec.nodes, VM2] });
+  await untilState(mesh, id, ERROR);
+  const again = DeploySliceRequest.fromPartial({ id, onFailure: OnFailure.ROLLBACK });
+  await mesh.client.deploySlice(again, await as(ANA));
+  const slice = await untilState(mesh, id, ACTIVE);
+  assert.match(slice.errorMessage, /^The change failed and was undone: /);
+  assert.deepEqual(await specOf(mesh, id), spec);
+});
+
 test('a first deployment that is to be kept is not rolled back, and its nodes say why they failed', async () => {
   await using mesh = await startMesh();
   const failed = [{ kind: 'port', name: 'vm1-lan', message: 'no address is left' }];

@@ -83,6 +83,38 @@ test('a change is planned, then carried out, and what does not change keeps its 
   await remove(id);
 });
 
+test('a spec with everything in it comes back as it was, and putting it back is no work', async () => {
+  const asked = {
+    ...slice('rich', 2),
+    deploy: false,
+    placement_policy: 'distributed',
+    availability_zone: 'nova',
+    connections: [{ from: 'vm1', to: 'vm2' }],
+    security_groups: [
+      {
+        name: 'web',
+        rules: [{ protocol: 'tcp', port_min: 80 }, { direction: 'egress' }, { remote_group: 'web' }],
+      },
+    ],
+  };
+  Object.assign(asked.nodes[0], {
+    interfaces: [{ network: 'net1', ip_address: '192.168.100.9', mac_address: 'fa:16:3e:00:00:09' }],
+    volumes: [{ size: 2 }],
+    security_groups: ['web'],
+    floating_ip: true,
+    forwarding: false,
+    user_data: '#!/bin/sh\ntrue\n',
+  });
+  const { id } = await user.json('POST', '/api/slices', asked);
+  const spec = await user.json('GET', `/api/slices/${id}/spec`);
+  for (const body of [spec, asked].map(({ deploy: _, ...rest }) => rest)) {
+    const same = await user.json('PUT', `/api/slices/${id}`, body);
+    assert.deepEqual([same.status, same.generation], ['draft', 0], same.message);
+  }
+  assert.deepEqual(await user.json('GET', `/api/slices/${id}/spec`), spec);
+  await remove(id);
+});
+
 test('a change that fails is undone if asked, says which node and why, and the rest runs on', async () => {
   const { id } = await user.json('POST', '/api/slices', slice('steady'));
   const running = await untilSettled(id);
