@@ -177,7 +177,7 @@ test('a driver that goes away costs time and nothing else, and the slice says wh
   await mesh.stopDriver();
   const status = await until(
     () => mesh.client.getSliceStatus({ id }, ana),
-    ({ message }) => message.includes('waits'),
+    ({ message }) => message.includes('; it goes on'),
   );
   assert.equal(status.status, DEPLOYING);
   assert.match(status.message, /^The deployment waits: .*; it goes on (in \d+ s|at once)$/);
