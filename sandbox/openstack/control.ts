@@ -2,7 +2,7 @@
 // the sandbox is a tool on the developer's own machine.
 
 import type { IncomingMessage } from 'node:http';
-import { type Cloud, sizeOf } from './cloud.ts';
+import { type Cloud, sizeOf, snapshotOf } from './cloud.ts';
 import type { FaultLayer } from './faults.ts';
 import { Fault, isObject, type Json, type Reply, readBody } from './http.ts';
 import type { Misbehaviour } from './misbehaviour.ts';
@@ -45,6 +45,8 @@ async function answer(
           faults: faults.list().length,
         },
       };
+    case 'GET /_sandbox/tables':
+      return { status: 200, body: snapshotOf(cloud).tables };
     case 'GET /_sandbox/counts':
       return { status: 200, body: { counts: counters.all() } };
     case 'DELETE /_sandbox/counts':
@@ -77,7 +79,7 @@ function about(cloud: Cloud) {
     network: `${cloud.url}/networking`,
     image: `${cloud.url}/image`,
     volumev3: `${cloud.url}/volume/v3`,
-    controls: ['/_sandbox/faults', '/_sandbox/counts', '/_sandbox/state', '/healthz'],
+    controls: ['/_sandbox/faults', '/_sandbox/counts', '/_sandbox/state', '/_sandbox/tables', '/healthz'],
   };
 }
 

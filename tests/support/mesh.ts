@@ -23,6 +23,9 @@ export type Mesh = {
   killLauncher(): Promise<void>;
   /** kill -9 of one service, such as `slice`, or of the gateway; the launcher starts it again. */
   killService(name: string): Promise<void>;
+  /** Stops one of them as it stands (SIGSTOP), and lets it go on (SIGCONT). */
+  pauseService(name: string): Promise<void>;
+  continueService(name: string): Promise<void>;
   /** kill -9 of PostgreSQL's first process. */
   killDatabase(): Promise<void>;
 };
@@ -61,6 +64,11 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   const ready = untilReady(child, lines);
   const exited = once(child, 'exit');
   await ready;
+  async function signalService(name: string, signal: NodeJS.Signals): Promise<void> {
+    const folder = name === 'gateway' ? name : `services/${name}`;
+    const pid = await childOf(child.pid ?? 0, `${folder}/main.ts`);
+    process.kill(pid, signal);
+  }
   return {
     gateway: `http://localhost:${ports.GATEWAY_PORT}`,
     ports,
@@ -74,11 +82,9 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
       child.kill('SIGKILL');
       await exited;
     },
-    async killService(name) {
-      const folder = name === 'gateway' ? name : `services/${name}`;
-      const pid = await childOf(child.pid ?? 0, `${folder}/main.ts`);
-      process.kill(pid, 'SIGKILL');
-    },
+    killService: (name) => signalService(name, 'SIGKILL'),
+    pauseService: (name) => signalService(name, 'SIGSTOP'),
+    continueService: (name) => signalService(name, 'SIGCONT'),
     async killDatabase() {
       const [line] = readFileSync(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8').split('\n');
       process.kill(Number(line), 'SIGKILL');
