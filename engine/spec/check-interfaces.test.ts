@@ -119,3 +119,13 @@ test('no two interfaces have one address or one MAC, and all mistakes are told a
     'nodes[1].interfaces[1].network: there is no network "x"; there are lan, mgmt',
   ]);
 });
+
+test('an interface cannot have the management address of another node', () => {
+  const interfaces = [{ network: 'mgmt', ipAddress: '10.0.1.9' }];
+  const nodes = [nodeOf('vm1', { interfaces }), nodeOf('vm2', { managementIp: '10.0.1.9' })];
+  assert.deepEqual(mistakes(specOf({ networks, nodes })), [
+    'nodes[0].interfaces[0].ip_address: 10.0.1.9 is already the address of nodes[1].management_ip',
+  ]);
+  const own = nodeOf('vm1', { interfaces, managementIp: '10.0.1.9' });
+  assert.deepEqual(mistakes(specOf({ networks, nodes: [own] })), []);
+});

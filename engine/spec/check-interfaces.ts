@@ -4,7 +4,7 @@ import type { FieldViolation } from '#common/errors.ts';
 import type { SliceSpec } from '#proto/pucp/slice/v1/slice.ts';
 import type { Layout } from './attach.ts';
 import { duplicates, listed } from './check-names.ts';
-import { gatewayOf, outsideNetworks } from './compile.ts';
+import { gatewayOf, managementNetwork, outsideNetworks } from './compile.ts';
 import { isUsable, parseAddress, parseCidr } from './ipv4.ts';
 
 /** Neither a group address nor all zeros: IEEE 802, https://docs.openstack.org/api-ref/network/v2/#create-port */
@@ -14,7 +14,7 @@ export function* checkInterfaces(spec: SliceSpec, layout: Layout): Generator<Fie
   const outside = outsideNetworks(spec, layout);
   const networks = new Map(layout.networks.map((network) => [network.spec.name, network]));
   const names = new Set(networks.keys());
-  const addresses = new Map<string, string>();
+  const addresses = new Map(managementAddresses(spec, layout));
   const macs = new Map<string, string>();
   for (const [index, node] of spec.nodes.entries()) {
     const again = duplicates(node.interfaces.map(({ network }) => network));
@@ -44,7 +44,9 @@ export function* checkInterfaces(spec: SliceSpec, layout: Layout): Generator<Fie
           yield { field, message: `${ipAddress} is no host address of "${network}" (${planned.spec.cidr})` };
         } else if (planned && gatewayOf(planned, outside.has(network)) === ipAddress) {
           yield { field, message: `${ipAddress} is the gateway of the network "${network}"` };
-        } else if (other) yield { field, message: `${ipAddress} is already the address of ${other}` };
+        } else if (other && other !== managementField(index)) {
+          yield { field, message: `${ipAddress} is already the address of ${other}` };
+        }
         addresses.set(key, at);
       }
       if (macAddress !== '') {
@@ -61,4 +63,16 @@ export function* checkInterfaces(spec: SliceSpec, layout: Layout): Generator<Fie
       }
     }
   }
+}
+
+/** Who has which address by `management_ip`, as `network address`. */
+function managementAddresses(spec: SliceSpec, layout: Layout): [string, string][] {
+  return spec.nodes.flatMap(({ name, managementIp }, index) => {
+    const network = managementNetwork(layout, layout.attachments.get(name) ?? [], managementIp);
+    return network === undefined ? [] : [[`${network} ${managementIp}`, managementField(index)]];
+  });
+}
+
+function managementField(index: number): string {
+  return `nodes[${index}].management_ip`;
 }
