@@ -6,7 +6,7 @@ import { ResourceState } from '#proto/pucp/driver/v1/resource.ts';
 import { type Environment, retryDelayMs } from './environment.ts';
 import type { Entry } from './journal.ts';
 import type { Found, Key, Kinds, Refs } from './kind.ts';
-import type { Plan } from './plan.ts';
+import { NOT_WISHED, type Plan } from './plan.ts';
 import type { Progress } from './progress.ts';
 import { createTask, makes, resourceOf, stateUnderWay, type Task, terminal } from './task.ts';
 import { createWatch } from './watch.ts';
@@ -128,9 +128,10 @@ export async function execute({
     await journal.record(batch.map((task) => entry(task, 'begin', task.step.reason)));
     try {
       for (const task of batch) {
-        // That it does not exist yet is no news of a creation.
-        const why = task.step.action === 'create' ? '' : task.step.reason;
-        progress.resource(resourceOf(task), stateUnderWay(task), why);
+        // That it does not exist yet is no news of a creation, nor that nobody wishes for it of a removal.
+        const { action, reason } = task.step;
+        const isNews = action !== 'create' && reason !== NOT_WISHED;
+        progress.resource(resourceOf(task), stateUnderWay(task), isNews ? reason : '');
       }
       const found = await perform(batch);
       await journal.record(batch.map((task, index) => entry(task, 'done', '', found?.[index])));

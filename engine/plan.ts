@@ -45,6 +45,9 @@ type Broke = Extract<Readiness, { state: 'broken' }>;
 
 export type Broken = { readonly found: Found; readonly failure: Failure; readonly replaced: boolean };
 
+/** Why what is there goes. */
+export const NOT_WISHED = 'it is not part of the slice';
+
 export type PlanOptions = {
   readonly desired: readonly Resource[];
   readonly found: readonly Found[];
@@ -106,7 +109,7 @@ function decideFates({ desired, found, kinds, mayReplace }: PlanOptions): Fate[]
       );
     return rated.map(({ one, difference, readiness }, index): Fate => {
       const base = { found: one, desired: index === 0 ? wish : undefined };
-      if (!wish) return { ...base, fate: 'delete', reason: 'it is not part of the slice' };
+      if (!wish) return { ...base, fate: 'delete', reason: NOT_WISHED };
       if (index > 0) return { ...base, fate: 'delete', reason: 'a duplicate' };
       if (readiness.state === 'broken') {
         return {

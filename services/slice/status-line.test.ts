@@ -27,6 +27,18 @@ test('a deployment says how many servers are being built and which it waits for'
   );
 });
 
+test('a removal says what is still being removed', () => {
+  const going = ['vm1', 'vm2'].map((name) => resource('server', name, 'deleting'));
+  assert.equal(
+    statusLine(
+      { ...atWork, status: SliceState.DELETING },
+      [resource('network', 'lan', 'ready'), ...going],
+      NOW,
+    ),
+    '2 of 2 servers are being removed; waiting for vm1, vm2',
+  );
+});
+
 test('what fails in passing comes first, with why and when it is tried again', () => {
   const many = Array.from({ length: 7 }, (_, index) => resource('port', `p${index + 1}`, 'creating'));
   const failing = resource('floating_ip', 'vm1', 'creating', 'Neutron is busy; it is tried again in 4 s');
