@@ -48,6 +48,13 @@ test('a stopped slice wishes for the same with its servers off', () => {
   assert.equal(server?.kind?.$case === 'server' && server.kind.value.spec?.power, Power.OFF);
 });
 
+test('single nodes are off while the others run', () => {
+  const spec = specOf({ nodes: ['vm1', 'vm2'].map((name) => nodeOf(name)) });
+  const resources = compileSpec(spec, { power: Power.ON, off: new Set(['vm2']) });
+  const powers = resources.flatMap(({ kind }) => (kind?.$case === 'server' ? [kind.value.spec?.power] : []));
+  assert.deepEqual(powers, [Power.ON, Power.OFF]);
+});
+
 test('a management address becomes the address of the port on its network', () => {
   const networks = [networkOf('lan', '10.0.0.0/24'), networkOf('mgmt', '10.0.1.0/24')];
   const ports = specsOf(

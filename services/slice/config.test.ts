@@ -13,6 +13,20 @@ test("the limits are the original's unless they are set", () => {
   assert.equal(config.driverUrls.linux, undefined);
 });
 
+test('slices live for ever unless their users or the configuration give them an end', () => {
+  const usual = { maxDays: 180, defaultDays: 0, maxRenewals: 10, reminderHours: [24, 1] };
+  assert.deepEqual(readConfig({ DATABASE_URL }).lifetime, usual);
+  const set = { SLICE_DEFAULT_LIFETIME_DAYS: '7', SLICE_REMINDER_HOURS: '48, 0.5' };
+  const lifetime = { ...usual, defaultDays: 7, reminderHours: [48, 0.5] };
+  assert.deepEqual(readConfig({ DATABASE_URL, ...set }).lifetime, lifetime);
+  for (const [wrong, told] of [
+    [{ SLICE_DEFAULT_LIFETIME_DAYS: '181' }, /SLICE_DEFAULT_LIFETIME_DAYS must not be over .* 180/],
+    [{ SLICE_REMINDER_HOURS: '24,soon' }, /SLICE_REMINDER_HOURS must be positive numbers/],
+  ] as const) {
+    assert.throws(() => readConfig({ DATABASE_URL, ...wrong }), { message: told });
+  }
+});
+
 test('everything that is wrong with the environment is told at once', () => {
   const wrong = { SLICE_PORT: 'x', MAX_VMS_PER_SLICE: '0', LINUX_SERVICE_URL: 'there' };
   assert.throws(
