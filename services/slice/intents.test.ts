@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '#common/errors.ts';
-import { SliceSpec, SliceState } from '#proto/pucp/slice/v1/slice.ts';
-import { deploy, remove, restart, start, stop } from './intents.ts';
+import { OnFailure, ResourceTotals, SliceSpec, SliceState } from '#proto/pucp/slice/v1/slice.ts';
+import { deploy, onFailureOf, remove, restart, start, stop, update } from './intents.ts';
 import { restartOfAll } from './power.ts';
 import type { SliceRow } from './rows.ts';
 
@@ -46,6 +46,46 @@ for (const [when, table, deployedAt] of [
     });
   }
 }
+
+/** What another spec, and the same one, make of each state: the next state and the goal. */
+const AFTER_CHANGE = {
+  DRAFT: ['DRAFT none', '-'],
+  SCHEDULED: ['SCHEDULED none', '-'],
+  DEPLOYING: ['DEPLOYING running', '-'],
+  ACTIVE: ['DEPLOYING running', '-'],
+  STOPPING: ['DEPLOYING stopped', '-'],
+  STOPPED: ['DEPLOYING stopped', '-'],
+  STARTING: ['DEPLOYING running', '-'],
+  RESTARTING: ['DEPLOYING running', '-'],
+  ERROR: ['DEPLOYING running', 'DEPLOYING running'],
+  DELETING: ['!', '!'],
+} as const;
+
+for (const [state, expected] of Object.entries(AFTER_CHANGE)) {
+  test(`a slice that is ${state.toLowerCase()} takes a new spec as it should, and the same one too`, () => {
+    const row = rowOf(SliceState[state as keyof typeof SliceState], new Date());
+    const totals = ResourceTotals.create();
+    const outcomes = [{ ...row.spec, name: 'other' }, row.spec].map((spec) => {
+      let goal = '';
+      const status = outcomeOf(() => {
+        const intent = update(row, { spec, totals });
+        goal = intent ? ` ${intent.goal}` : '';
+        return intent;
+      });
+      return `${status}${goal}`;
+    });
+    assert.deepEqual(outcomes, expected);
+  });
+}
+
+test('unless asked, a first deployment that fails is rolled back and a change that fails is kept', () => {
+  const first = { deployed_spec: null };
+  const later = { deployed_spec: SliceSpec.create() };
+  assert.equal(onFailureOf(first), OnFailure.ROLLBACK);
+  assert.equal(onFailureOf(later), OnFailure.KEEP);
+  assert.equal(onFailureOf(first, OnFailure.KEEP), OnFailure.KEEP);
+  assert.equal(onFailureOf(later, OnFailure.ROLLBACK), OnFailure.ROLLBACK);
+});
 
 function outcomeOf(decide: () => { status: SliceState } | undefined): string {
   try {
