@@ -110,7 +110,7 @@ test('answers say what can be null and that every field is there, requests leave
   const properties = slice.properties as Record<string, Json>;
   assert.deepEqual(properties.deployed_at?.type, ['string', 'null']);
   const statuses = properties.status?.enum as unknown[] | undefined;
-  assert.deepEqual(statuses?.slice(-2), ['abandoned', null]);
+  assert.deepEqual(statuses?.slice(-2), ['scheduled', null]);
   const request = at('components', 'schemas', 'slice.CreateSliceRequest');
   assert.equal('required' in request, false);
   assert.equal(request.additionalProperties, false);
