@@ -16,9 +16,10 @@ import {
 import type { CallContext } from './api/settings.ts';
 import { capacityOf } from './capacity.ts';
 import { createChannel } from './channel.ts';
-import type { Claim, Fences } from './fences.ts';
+import type { Claim, Fences, LastWish } from './fences.ts';
 import { listJournal } from './journal-list.ts';
 import type { JournalStore } from './journal-store.ts';
+import { guardOf } from './late-looks.ts';
 import type { OfferDeps } from './offers.ts';
 import { planWish } from './planning.ts';
 import type { QuotaRoomDeps } from './quota-room.ts';
@@ -32,7 +33,11 @@ export type DriverDeps = OfferDeps &
     readonly worker: SliceWorker;
     readonly fences: Fences;
     readonly journal: Pick<JournalStore, 'list'>;
+    /** Told when a slice is to be looked at once more. */
+    readonly onLate?: () => void;
   };
+
+type Running = { readonly scope: Scope; readonly claim: Claim; readonly report: (report: Report) => void };
 
 export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
   const { tenancy, worker, fences } = deps;
@@ -51,22 +56,30 @@ export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
     const scope = scopeOf(request, caller);
     const claim: Claim = { sliceId: scope.sliceId, fence: request.fence, holder: randomUUID() };
     await fences.claim(claim);
+    let wish: LastWish | undefined;
+    try {
+      const result = await work(request, { scope, claim, signal, requestId, report });
+      wish = wishAfter(result, { scope, desired: request.desired });
+      return result;
+    } finally {
+      if (!(await fences.end(claim, wish))) {
+        await fences.late(scope.sliceId);
+        deps.onLate?.();
+      }
+    }
+  }
+
+  async function work(
+    request: ConvergeRequest,
+    { scope, claim, signal, requestId, report }: CallContext & Running,
+  ): Promise<ConvergeResult> {
     const place = await placeOf(request, scope, { signal, requestId });
     if (!place) return nothing;
-    const fence = new AbortController();
-    const context = { signal: AbortSignal.any([signal, fence.signal]), requestId };
+    const guard = guardOf(fences, claim);
+    const context = { signal: AbortSignal.any([signal, guard.signal]), requestId };
     const { desired, onFailure } = request;
-    const admit = async (): Promise<void> => {
-      try {
-        await fences.check(claim);
-      } catch (error) {
-        // Not a failure of the slice, to be rolled back: from here on it is another worker's.
-        if (error instanceof Failure && error.reason === 'FENCED') fence.abort(error);
-        throw error;
-      }
-    };
-    const work = { scope, projectId: place.projectId, desired, onFailure, fence: request.fence };
-    const result = await worker.converge(work, context, { report, admit });
+    const asked = { scope, projectId: place.projectId, desired, onFailure, fence: request.fence };
+    const result = await worker.converge(asked, context, { report, admit: guard.admit });
     return { ...result, projectId: place.projectId };
   }
 
@@ -118,7 +131,9 @@ export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
       const scope = scopeOf(request, caller);
       const { sliceId } = scope;
       if (request.fence !== undefined) {
-        await fences.claim({ sliceId, fence: request.fence, holder: randomUUID() });
+        const claim = { sliceId, fence: request.fence, holder: randomUUID() };
+        await fences.claim(claim);
+        await fences.end(claim, undefined);
       }
       const place = await tenancy.findPlace(scope, { signal, requestId });
       if (!place) return { observed: [], projectId: '' };
@@ -140,6 +155,12 @@ export async function validateSpec(
 ): Promise<FieldViolation[]> {
   const { violations } = await validate(deps, wish, context);
   return asFieldViolations(violations, wish.desired);
+}
+
+/** What the cloud is to be equal to from now on; undefined if it was left as a failure left it. */
+function wishAfter({ outcome }: ConvergeResult, wish: LastWish): LastWish | undefined {
+  if (outcome === Outcome.CONVERGED) return wish;
+  return outcome === Outcome.ROLLED_BACK ? { ...wish, desired: [] } : undefined;
 }
 
 const nothing: ConvergeResult = {

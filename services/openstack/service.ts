@@ -49,6 +49,7 @@ import { type CloudWatch, watchCloud } from './health.ts';
 import { startJanitor } from './janitor.ts';
 import { createJournalStore } from './journal-store.ts';
 import { createKeystoneProjects } from './keystone-projects.ts';
+import { createLateLooks } from './late-looks.ts';
 import { migrations } from './migrations/all.ts';
 import { createProjectChanges } from './project-changes.ts';
 import { createSliceDeployer } from './slice-deployer.ts';
@@ -118,6 +119,7 @@ export async function startOpenstack(
       limits: { replacements: config.replacements },
     });
     const fences = createFences(knex);
+    const lateLooks = createLateLooks({ fences, worker, tenancy, log });
     const offers = { catalog, tenancy, config, home: cloud.project('home') };
     const slices = createSliceStore(knex);
     const deployer = createSliceDeployer({
@@ -132,6 +134,7 @@ export async function startOpenstack(
       log,
       chores: [
         deployer.recover,
+        lateLooks.sweep,
         (signal) => projects.sweep(ABANDONED_S, { signal }),
         (signal) => uploads.sweep({ signal }),
         journal.sweep,
@@ -178,7 +181,7 @@ export async function startOpenstack(
         ),
         service<DriverServiceServer>(
           DriverServiceService,
-          createDriver({ ...offers, cloud, worker, fences, journal }),
+          createDriver({ ...offers, cloud, worker, fences, journal, onLate: () => janitor.poke() }),
         ),
       ],
       identity,
