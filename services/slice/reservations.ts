@@ -110,16 +110,16 @@ function promisesOf({ steps }: PlanResponse) {
 // Of several promises for one resource the last one counts. A statement sees one moment, which its snapshot names.
 const OUTSTANDING = `
   with last as (
-    select distinct on (slice_id, kind, name) * from slice_reservations
-    order by slice_id, kind, name, generation desc, id desc
+    select distinct on (made.slice_id, made.kind, made.name) made.*
+    from slices join slice_reservations made on made.slice_id = slices.id
+    where slices.generation > slices.settled_generation and made.generation > slices.settled_generation
+      and slices.deleted_at is null
+    order by made.slice_id, made.kind, made.name, made.generation desc, made.id desc
   ), promises as (
     select last.slice_id, last.user_id, last.project_id, amount.key as name, sum(amount.value::int)::int as amount
-    from last
-    left join slice_resources held using (slice_id, kind, name)
-    join slices on slices.id = last.slice_id
+    from last left join slice_resources held using (slice_id, kind, name)
     cross join lateral jsonb_each_text(last.amounts) amount
-    where slices.settled_generation < last.generation and slices.deleted_at is null
-      and coalesce(held.resource->>'cloudId', '') in ('', last.known_id)
+    where coalesce(held.resource->>'cloudId', '') in ('', last.known_id)
     group by last.slice_id, last.user_id, last.project_id, amount.key
   )
   select pg_current_snapshot()::text as snapshot,
