@@ -147,7 +147,8 @@ test('a project that is deleted takes everything in it along, and its quotas', a
   const { keystone, neutron, cinder } = cloud.project('home');
   assert.equal((await failureOf(keystone.getProject(projectId, within))).code, 'NOT_FOUND');
   // What our quotas were set to instead.
-  assert.notEqual((await neutron.getQuotas(projectId, within)).port, contract.config.quotas.ports);
+  const { floatingip } = await neutron.getQuotas(projectId, within);
+  assert.notEqual(floatingip, contract.config.quotas.floating_ips);
   assert.notEqual((await cinder.getQuotas(projectId, within)).gigabytes, contract.config.quotas.gigabytes);
   assert.equal((await failureOf(identity.deleteProject({ projectId }, owner.options))).code, 'NOT_FOUND');
   assert.deepEqual((await contract.client.listProjects(page, owner.options)).projects, []);

@@ -39,8 +39,8 @@ test('a user begins with no project, and gets one with quotas when something is 
   assert.equal(byId.compute.cores, 40);
   assert.equal(byId.compute.ram, 51200);
   assert.equal(byId.compute.floating_ips, 10);
-  assert.equal(byId.network.network, 10);
-  assert.equal(byId.network.port, 50);
+  assert.equal(byId.network.network, 100);
+  assert.equal(byId.network.port, 500);
   assert.equal(byId.volume.gigabytes, 100);
 });
 
