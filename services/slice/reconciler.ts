@@ -86,6 +86,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const conclude = async (work: SliceRow, conclusion: Conclusion): Promise<void> => {
     switch (conclusion.kind) {
       case 'interrupted':
+        log.info({ slice_id: work.id, fence: work.fence }, 'work called off');
         return;
       case 'settled': {
         const isSettled = await store.settle(work, conclusion.settlement);

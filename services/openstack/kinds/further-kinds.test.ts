@@ -174,3 +174,29 @@ test('rules change by being made and removed; one for egress closes what was ope
   await rig.converge([]);
   assert.deepEqual(await rig.observe(), []);
 });
+
+test('of two groups of one name, as a list that lagged may bring about, one is left by its ports and removed', async () => {
+  const spec = specOf({ securityGroups: ['web'] });
+  const [first] = spec.nodes;
+  assert.ok(first);
+  const desired = compileSpec({ ...spec, nodes: [first, { ...first, name: 'web2' }] }, { power: Power.ON });
+  const made = await rig.converge(desired);
+  const { ports, securityGroups } = rig.clients.neutron;
+  const group = await securityGroups.get(find(made.observed, 'securityGroup', 'web').cloudId, within);
+  const { name, description } = group;
+  const twin = await securityGroups.create({ name, description }, within);
+  const portId = find(made.observed, 'port', 'web2-lan').cloudId;
+  await ports.change(portId, { security_groups: [twin.id] }, within);
+
+  const again = await rig.converge(desired);
+  assert.equal(again.errorMessage, '');
+  const kept = find(again.observed, 'securityGroup', 'web').cloudId;
+  assert.deepEqual(
+    (await securityGroups.list({ description }, within)).map(({ id }) => id),
+    [kept],
+  );
+  for (const port of await ports.list({ description }, within)) {
+    assert.deepEqual(port.security_groups, [kept]);
+  }
+  await rig.converge([]);
+});

@@ -84,10 +84,13 @@ export function portKind(place: SlicePlace): Kind {
         ...(!hasSameAddress(wanted, actual) && {
           fixed_ips: [addressOf(wanted, refs.id('subnet', wanted.subnet))],
         }),
-        ...(!hasSameProtection(wanted, actual) &&
-          (wanted.forwarding
-            ? UNPROTECTED
-            : { port_security_enabled: true, security_groups: groups ?? (await defaultGroups(context)) })),
+        // Also under the same names: a group may be another one than before.
+        ...(wanted.forwarding
+          ? UNPROTECTED
+          : (groups || !hasSameProtection(wanted, actual)) && {
+              port_security_enabled: true,
+              security_groups: groups ?? (await defaultGroups(context)),
+            }),
       };
       await ports.change(resource.cloudId, changes, within(place, context));
     },
