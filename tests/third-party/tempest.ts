@@ -1,9 +1,10 @@
 // Runs tempest.txt's part of OpenStack's own integration tests, Debian's `tempest`, against a cloud. An outcome counts as
 // an exit code does for the commands of the `openstack` client, and is compared with a real cloud's in the same way.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Answer, KnownDifference } from './compare.ts';
+import { type Answer, compare, type KnownDifference } from './compare.ts';
 import { runPython } from './python.ts';
 
 const FOLDER = import.meta.dirname;
@@ -13,7 +14,7 @@ export const TEMPEST_EXPECTED_FILE = join(FOLDER, 'tempest-expected.json');
 /** The whole list, with a slow cloud in mind. */
 const LONGEST_MS = 20 * 60_000;
 /** Classes of tests side by side. The machines this runs on have few cores, and the cloud takes most of them. */
-const WORKERS = '3';
+const WORKERS = 3;
 
 /** Says what is missing, or false if tempest is there. */
 export function missingTempest(): string | false {
@@ -33,6 +34,8 @@ export type TempestRun = {
   readonly reasons: ReadonlyMap<string, string>;
   /** What could not be removed at the end. */
   readonly left: readonly string[];
+  /** What was run a second time. */
+  readonly again: readonly string[];
 };
 
 type Line =
@@ -40,11 +43,44 @@ type Line =
   | { readonly test?: undefined; readonly left: readonly string[] };
 
 /** `environment` names the cloud: OS_* of its administrator. Rejects if the run did not come to its end. */
-export async function runTempest(environment: Readonly<Record<string, string>>): Promise<TempestRun> {
+export function runTempest(environment: Readonly<Record<string, string>>): Promise<TempestRun> {
+  return runList(environment, { file: LIST_FILE, workers: WORKERS });
+}
+
+/**
+ * The same on a cloud that may stumble when much is asked of it at once: Keystone on two cores now and then does not find a
+ * role that it gave a moment ago. What did not come to what is expected is run a second time, alone; that is what counts.
+ */
+export async function runTempestTwice(environment: Readonly<Record<string, string>>): Promise<TempestRun> {
+  const first = await runTempest(environment);
+  const again = compare(answersOf(expectedOutcomes()), answersOf(first.outcomes))
+    .map(({ command }) => command)
+    .filter((test) => test in first.outcomes);
+  if (again.length === 0) return first;
+  const folder = mkdtempSync(join(tmpdir(), 'pucp-tempest-'));
+  try {
+    const file = join(folder, 'list.txt');
+    writeFileSync(file, `${again.join('\n')}\n`);
+    const second = await runList(environment, { file, workers: 1 });
+    return {
+      outcomes: { ...first.outcomes, ...second.outcomes },
+      reasons: new Map([...first.reasons, ...second.reasons]),
+      left: [...first.left, ...second.left],
+      again,
+    };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function runList(
+  environment: Readonly<Record<string, string>>,
+  { file, workers }: { readonly file: string; readonly workers: number },
+): Promise<TempestRun> {
   const outcomes: Record<string, string> = {};
   const reasons = new Map<string, string>();
   let left: readonly string[] = ['the run did not say'];
-  const words = [LIST_FILE, WORKERS];
+  const words = [file, String(workers)];
   const run = { program: 'tempest_runner.py', words, environment, longestMs: LONGEST_MS };
   const { code, stderr } = await runPython<Line>(run, (line) => {
     if (line.test === undefined) {
@@ -57,7 +93,7 @@ export async function runTempest(environment: Readonly<Record<string, string>>):
   if (code !== 0) {
     throw new Error(`tempest ended with ${code}\n${stderr}\nleft behind: ${left.join(', ') || 'nothing'}`);
   }
-  return { outcomes: sorted(outcomes), reasons, left };
+  return { outcomes: sorted(outcomes), reasons, left, again: [] };
 }
 
 /** Outcomes in the form in which answers of two clouds are compared: the list decides the order, not the run. */
