@@ -7,9 +7,10 @@ import { Failure } from '#common/errors.ts';
 import { OnFailure, Outcome } from '#proto/pucp/driver/v1/driver_service.ts';
 import { Resource } from '#proto/pucp/driver/v1/resource.ts';
 import { DEFAULT_LIMITS } from './environment.ts';
+import { createGate } from './gate.ts';
 import { KINDS } from './graph.ts';
 import { keyOf } from './kind.ts';
-import { type Call, createFakeCloud, type Fault } from './testing/fake-cloud.ts';
+import { type Call, createFakeCloud, type FakeCloud, type Fault } from './testing/fake-cloud.ts';
 import { assertEqualWorld, run } from './testing/run.ts';
 import { createVirtualClock } from './testing/virtual-clock.ts';
 import { shapes, wishOf } from './testing/wishes.ts';
@@ -242,7 +243,7 @@ test('steps without a path between them run side by side, within the bound', asy
   const clock = createVirtualClock();
   const cloud = createFakeCloud({ clock });
   const desired = wishOf({ routed: [false, false], servers: Array.from({ length: 20 }, (_, n) => [n % 2]) });
-  await run({ cloud, clock, desired, limits: { inFlight: 8 } });
+  await run({ cloud, clock, desired, gate: createGate(8) });
   const creates = cloud.calls.filter(({ verb }) => verb === 'create');
   assert.deepEqual(
     creates.slice(0, 3).map(({ kind, names }) => `${kind} ${names.length}`),
@@ -255,6 +256,32 @@ test('steps without a path between them run side by side, within the bound', asy
   assert.equal(Math.max(...together), 8);
 });
 
+test('a small slice beside a big one is not kept waiting until that is done', async () => {
+  const clock = createVirtualClock();
+  const gate = createGate(4);
+  const big = createFakeCloud({ clock, callMs: 1_000 });
+  const small = createFakeCloud({ clock, callMs: 1_000 });
+  const ended: string[] = [];
+  const deploy = async (name: string, cloud: FakeCloud, servers: number): Promise<void> => {
+    await run({
+      cloud,
+      clock,
+      desired: wishOf({ routed: [false], servers: Array(servers).fill([0]) }),
+      gate,
+    });
+    ended.push(`${name} after ${Math.round(clock.now() / 1_000)} s`);
+  };
+  await Promise.all([deploy('big', big, 200), deploy('small', small, 3)]);
+  assert.match(ended[0] ?? '', /^small/, ended.join(', '));
+  const [smallS = 0, bigS = 0] = ended.map((text) => Number.parseInt(text.replace(/\D+/, ''), 10));
+  assert.ok(smallS * 2 < bigS, ended.join(', '));
+  const calls = [...big.calls, ...small.calls].filter(({ verb }) => verb === 'create');
+  const together = calls.map(
+    (call) => calls.filter((c) => c.startMs <= call.startMs && c.endMs > call.startMs).length,
+  );
+  assert.equal(Math.max(...together), 4);
+});
+
 test('waiting costs one list a tick however many servers are being built', async () => {
   const lists = async (servers: number): Promise<number> => {
     const clock = createVirtualClock();
@@ -263,6 +290,17 @@ test('waiting costs one list a tick however many servers are being built', async
     return cloud.calls.filter(({ verb, kind }) => verb === 'list' && kind === 'server').length;
   };
   assert.ok((await lists(40)) <= (await lists(1)) + 2);
+});
+
+test('a cloud whose lists take long is asked for them less often', async () => {
+  const listsPerSecond = async (callMs: number): Promise<number> => {
+    const clock = createVirtualClock();
+    const cloud = createFakeCloud({ clock, buildMs: 60_000, callMs });
+    await run({ cloud, clock, desired: wishOf({ routed: [false], servers: [[0]] }) });
+    const lists = cloud.calls.filter(({ verb, kind }) => verb === 'list' && kind === 'server');
+    return lists.length / (clock.now() / 1_000);
+  };
+  assert.ok((await listsPerSecond(2_000)) < (await listsPerSecond(20)) / 2);
 });
 
 test('the percentage never falls and ends at 100', async () => {
@@ -295,7 +333,7 @@ test('where everything is to go, what cannot go is named and the rest goes all t
     isHeld && verb === 'delete' && kind === 'subnet' && names.includes('net0') ? 'terminal' : 'none';
   const cloud = createFakeCloud({ clock, fault });
   await run({ cloud, clock, desired: wishOf({ routed: [true, false], servers: [[0], [1], [1]] }) });
-  const removed = await run({ cloud, clock, desired: [], limits: { inFlight: 1 } });
+  const removed = await run({ cloud, clock, desired: [], gate: createGate(1) });
   assert.equal(removed.outcome, Outcome.FAILED);
   assert.match(removed.errorMessage, /^subnet "net0" could not be removed: /);
   assert.deepEqual(removed.observed.map(keyOf), ['network/net0', 'subnet/net0']);

@@ -4,6 +4,7 @@ import type { Log } from '#common/log.ts';
 import { backoffMs, wait } from '#common/time.ts';
 import type { Scope } from '#proto/pucp/driver/v1/driver_service.ts';
 import type { Resource } from '#proto/pucp/driver/v1/resource.ts';
+import type { Gate } from './gate.ts';
 import type { Journal } from './journal.ts';
 import type { Kinds } from './kind.ts';
 
@@ -16,8 +17,6 @@ export type Clock = {
 export const systemClock: Clock = { now: () => performance.now(), wait };
 
 export type Limits = {
-  /** Calls that change the cloud, at the same time. */
-  readonly inFlight: number;
   /** How often one resource is made anew after the cloud gave it up, within one run. */
   readonly replacements: number;
   /** How long one step may take in all, its retries and its waiting included. */
@@ -36,8 +35,10 @@ export type Limits = {
   readonly backoffMs: { readonly base: number; readonly max: number };
 };
 
+/** Calls that change a cloud, at the same time, unless its operator says otherwise. */
+export const IN_FLIGHT = 16;
+
 export const DEFAULT_LIMITS: Limits = {
-  inFlight: 8,
   replacements: 1,
   stepMs: 600_000,
   unreachableMs: 120_000,
@@ -65,6 +66,8 @@ export type Environment = {
   /** A number from 0 up to 1. */
   readonly random: () => number;
   readonly limits: Limits;
+  /** Bounds the calls that change the cloud, for all runs that share it. */
+  readonly gate: Gate;
   /** Must not throw. */
   readonly report: (report: Report) => void;
   /** Ends the run after what is under way. */

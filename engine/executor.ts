@@ -35,12 +35,13 @@ export async function execute({
   progress,
   replaced,
 }: ExecuteOptions): Promise<Failure | undefined> {
-  const { kinds, clock, limits, journal, log, scope, signal } = environment;
+  const { kinds, clock, gate, limits, journal, log, scope, signal } = environment;
   const tasks = new Map(plan.steps.map((step) => [step.id, createTask(step, kinds)]));
   const ids = new Map<Key, string>();
   // Once begun, a call that changes the cloud is never cut off: its effect would be unknown.
   const effects = { scope, signal: new AbortController().signal };
   const wakeup = createWakeup(environment);
+  const pass = gate.join(wakeup.wake);
   const isRemoval = plan.steps.every(({ action }) => action === 'delete');
   let running = 0;
   let failure: Failure | undefined;
@@ -64,12 +65,14 @@ export async function execute({
   try {
     for (;;) {
       const stopped = failure !== undefined || signal.aborted;
-      if (!stopped) startWhatCan();
+      if (stopped) pass.withdraw();
+      else startWhatCan();
       if (!stopped && watch.isDue()) begin(watch.look);
-      if (running === 0 && (stopped || nextMs() === undefined)) break;
+      if (running === 0 && (stopped || (nextMs() === undefined && !pass.isWaiting()))) break;
       await wakeup.next(stopped ? undefined : nextMs());
     }
   } finally {
+    pass.withdraw();
     signal.removeEventListener('abort', wakeup.wake);
   }
   if (failure ?? refusal) throw failure ?? refusal;
@@ -90,10 +93,6 @@ export async function execute({
     failure ??= reason;
   }
 
-  function isFull(): boolean {
-    return running - (watch.isLooking() ? 1 : 0) >= limits.inFlight;
-  }
-
   function isStartable(task: Task): boolean {
     return task.state === 'pending' && task.needs.every((id) => tasks.get(id)?.state === 'done');
   }
@@ -102,21 +101,22 @@ export async function execute({
     const now = clock.now();
     const startable = [...tasks.values()].filter((task) => isStartable(task) && task.notBeforeMs <= now);
     for (const batch of inBatches(startable, kinds)) {
-      if (isFull()) return;
+      if (!pass.enter()) return;
       for (const task of batch) {
         task.state = 'running';
         task.attempts++;
         task.attemptedMs = now;
         task.startedMs ??= now;
       }
-      begin(() => run(batch));
+      begin(() => run(batch).finally(pass.leave));
     }
+    pass.withdraw();
   }
 
   /** Milliseconds until something may be begun although nothing ends; undefined if nothing ever will. */
   function nextMs(): number | undefined {
-    // When all calls that may be in flight are, only the end of one of them makes a difference.
-    const startable = isFull() ? [] : [...tasks.values()].filter(isStartable);
+    // While the run waits for its turn, only the turn makes a difference.
+    const startable = pass.isWaiting() ? [] : [...tasks.values()].filter(isStartable);
     const times = startable.map((task) => task.notBeforeMs);
     const lookMs = watch.dueMs();
     if (lookMs !== undefined) times.push(lookMs);

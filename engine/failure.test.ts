@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { Failure } from '#common/errors.ts';
 import { OnFailure, Outcome } from '#proto/pucp/driver/v1/driver_service.ts';
 import { explain } from './failure.ts';
+import { createGate } from './gate.ts';
 import type { Kind } from './kind.ts';
 import { createFakeCloud, type FakeCloud } from './testing/fake-cloud.ts';
 import { assertEqualWorld, run } from './testing/run.ts';
@@ -20,7 +21,7 @@ test('a failure that will not go away begins nothing more and names what it is a
     fault: ({ names }) => (names.includes('vm3') ? 'terminal' : 'none'),
   });
   const desired = wishOf({ routed: [false], servers: Array.from({ length: 20 }, () => [0]) });
-  const result = await run({ cloud, clock, desired, limits: { inFlight: 2 } });
+  const result = await run({ cloud, clock, desired, gate: createGate(2) });
   assert.equal(result.outcome, Outcome.FAILED);
   assert.deepEqual(result.failed, [{ kind: 'server', name: 'vm3', message: 'no' }]);
   const begun = serversMade(cloud);

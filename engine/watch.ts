@@ -12,6 +12,10 @@ import type { Progress } from './progress.ts';
 import { createTask, makes, resourceOf, type Task, terminal } from './task.ts';
 import type { World } from './world.ts';
 
+/** After a look the cloud is left alone for this many times as long as the look took, and not for longer than that. */
+const REST = 3;
+const LONGEST_REST_MS = 10_000;
+
 export type WatchOptions = {
   readonly tasks: Map<string, Task>;
   readonly world: World;
@@ -75,7 +79,9 @@ export function createWatch(options: WatchOptions): Watch {
       misses = 0;
       const moved = watched.filter(review);
       paceMs = moved.length > 0 ? limits.paceMs.first : Math.min(paceMs * 1.5, limits.paceMs.max);
-      nextMs = clock.now() + paceMs;
+      // A busy cloud has better things to do than to list what is not there yet.
+      const restMs = Math.min((clock.now() - startMs) * REST, LONGEST_REST_MS);
+      nextMs = clock.now() + Math.max(paceMs, restMs);
     } catch (error) {
       missed(error);
     } finally {

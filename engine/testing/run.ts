@@ -5,7 +5,8 @@ import { silentLog } from '#common/log.ts';
 import { OnFailure } from '#proto/pucp/driver/v1/driver_service.ts';
 import type { Resource } from '#proto/pucp/driver/v1/resource.ts';
 import { type Converged, converge } from '../converge.ts';
-import { type Clock, DEFAULT_LIMITS, type Limits, type Report } from '../environment.ts';
+import { type Clock, DEFAULT_LIMITS, IN_FLIGHT, type Limits, type Report } from '../environment.ts';
+import { createGate, type Gate } from '../gate.ts';
 import { createMemoryJournal, type Entry } from '../journal.ts';
 import { keyOf } from '../kind.ts';
 import type { FakeCloud } from './fake-cloud.ts';
@@ -17,6 +18,8 @@ export type RunOptions = {
   readonly onFailure?: OnFailure;
   readonly signal?: AbortSignal;
   readonly limits?: Partial<Limits>;
+  /** For runs beside each other; one of its own if absent. */
+  readonly gate?: Gate;
 };
 
 export type Ran = Converged & { readonly reports: readonly Report[]; readonly entries: readonly Entry[] };
@@ -34,6 +37,7 @@ export async function run(options: RunOptions): Promise<Ran> {
       clock: options.clock,
       random: () => 0.5,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
+      gate: options.gate ?? createGate(IN_FLIGHT),
       report: (report) => reports.push(report),
       signal: options.signal ?? new AbortController().signal,
     },

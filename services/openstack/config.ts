@@ -3,6 +3,7 @@
 
 import { homedir } from 'node:os';
 import { baseShape, databaseShape, fields, loadConfig, type Secret } from '#common/config.ts';
+import { IN_FLIGHT } from '#engine/environment.ts';
 import { type CloudConfig, cloudConfig, cloudShape } from './cloud-config.ts';
 import { cloudVariables, type Environment, missingOfCloud } from './cloud-variables.ts';
 import type { Retention } from './journal-store.ts';
@@ -42,6 +43,8 @@ export type OpenstackConfig = {
   readonly externalNetwork: string;
   /** How often a server or another resource that the cloud gave up is made anew within one piece of work. */
   readonly replacements: number;
+  /** Calls for slices that change the cloud at the same time. */
+  readonly inFlight: number;
   /** How much of the journal is kept. */
   readonly journal: Retention;
 };
@@ -59,6 +62,7 @@ const shape = {
   OPENSTACK_DNS_SERVERS: fields.list(['8.8.8.8', '8.8.4.4']),
   OPENSTACK_EXTERNAL_NETWORK: fields.text(''),
   OPENSTACK_REPLACEMENTS: fields.int(1, { min: 0, max: 10 }),
+  OPENSTACK_IN_FLIGHT: fields.int(IN_FLIGHT, { min: 1, max: 1_000 }),
   HISTORY_RETENTION_DAYS: fields.int(30, { min: 1, max: 3_650 }),
   HISTORY_MAX_PER_SLICE: fields.int(20_000, { min: 100, max: 10_000_000 }),
 } as const;
@@ -111,6 +115,7 @@ export function readConfig(
     dnsServers: set.OPENSTACK_DNS_SERVERS,
     externalNetwork: set.OPENSTACK_EXTERNAL_NETWORK,
     replacements: set.OPENSTACK_REPLACEMENTS,
+    inFlight: set.OPENSTACK_IN_FLIGHT,
     journal: { days: set.HISTORY_RETENTION_DAYS, perSlice: set.HISTORY_MAX_PER_SLICE },
   };
 }

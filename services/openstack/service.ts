@@ -117,6 +117,7 @@ export async function startOpenstack(
       log,
       journal,
       limits: { replacements: config.replacements },
+      inFlight: config.inFlight,
     });
     const fences = createFences(knex);
     const lateLooks = createLateLooks({ fences, worker, tenancy, log });

@@ -5,7 +5,8 @@ import { type Knex, openDatabase } from '#common/database.ts';
 import { Failure } from '#common/errors.ts';
 import { silentLog } from '#common/log.ts';
 import { converge } from '#engine/converge.ts';
-import { DEFAULT_LIMITS, systemClock } from '#engine/environment.ts';
+import { DEFAULT_LIMITS, IN_FLIGHT, systemClock } from '#engine/environment.ts';
+import { createGate } from '#engine/gate.ts';
 import { createMemoryJournal } from '#engine/journal.ts';
 import { type Call, createFakeCloud, type Fault } from '#engine/testing/fake-cloud.ts';
 import { wishOf } from '#engine/testing/wishes.ts';
@@ -38,6 +39,7 @@ function arrange(sliceId: string, fault: (call: Call) => Fault = () => 'none') {
         clock: systemClock,
         random: () => 0.5,
         limits: { ...DEFAULT_LIMITS, paceMs: { first: 2, max: 5 }, backoffMs: { base: 1, max: 2 } },
+        gate: createGate(IN_FLIGHT),
         report: () => {},
         signal,
       },

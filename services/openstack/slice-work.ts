@@ -7,10 +7,12 @@ import { type Converged, converge, observe, planAnew, planOnly } from '#engine/c
 import {
   DEFAULT_LIMITS,
   type Environment,
+  IN_FLIGHT,
   type Limits,
   type Report,
   systemClock,
 } from '#engine/environment.ts';
+import { createGate } from '#engine/gate.ts';
 import { createMemoryJournal, type Journal } from '#engine/journal.ts';
 import type { Plan } from '#engine/plan.ts';
 import { type OnFailure, Outcome, type Scope } from '#proto/pucp/driver/v1/driver_service.ts';
@@ -32,6 +34,8 @@ export type SliceWorkDeps = Omit<OfferDeps, 'home'> & {
   readonly log: Log;
   readonly journal: Pick<JournalStore, 'append' | 'trim' | 'close'>;
   readonly limits?: Partial<Limits>;
+  /** Calls that change the cloud at the same time, over all slices. */
+  readonly inFlight?: number;
   /** What to write into instead of the journal; for tests that cut work short between two entries. */
   readonly around?: (journal: Journal) => Journal;
 };
@@ -69,6 +73,7 @@ export type SliceWorker = {
 
 export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
   const home = deps.cloud.project('home');
+  const gate = createGate(deps.inFlight ?? IN_FLIGHT);
 
   /** Never the configured project in place of another one: what is made there would not be found here. */
   async function clientsOf(projectId: string, context: CallContext): Promise<ProjectClients> {
@@ -105,6 +110,7 @@ export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
       clock: systemClock,
       random: Math.random,
       limits: { ...DEFAULT_LIMITS, ...limits },
+      gate,
       report: () => {},
       signal: context.signal,
     };
