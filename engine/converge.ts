@@ -8,14 +8,19 @@ import { Resource, ResourceState } from '#proto/pucp/driver/v1/resource.ts';
 import { type Environment, retryDelayMs } from './environment.ts';
 import { execute } from './executor.ts';
 import { explain, failedResources, TerminalFailure } from './failure.ts';
-import { checkWish } from './graph.ts';
+import { checkWish, KINDS } from './graph.ts';
 import { type Found, type Key, type Kinds, keyOf, kindOf } from './kind.ts';
 import { isEmpty, type Plan, plan, summarize } from './plan.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { brokenFailure } from './watch.ts';
 import { createWorld } from './world.ts';
 
-export type Wish = { readonly desired: readonly Resource[]; readonly onFailure: OnFailure };
+export type Wish = {
+  readonly desired: readonly Resource[];
+  readonly onFailure: OnFailure;
+  /** Nobody has ever worked on the slice: there is nothing to be looked for first, and nothing of kinds not wished for. */
+  readonly isFresh?: boolean;
+};
 
 /** How it ended; the caller adds what it alone knows. */
 export type Converged = Omit<ConvergeResult, 'projectId'>;
@@ -28,7 +33,7 @@ export async function converge(wish: Wish, environment: Environment): Promise<Co
   checkWish(wish.desired);
   const progress = createProgress(environment.report);
   try {
-    const observed = await reach(wish.desired, environment, progress);
+    const observed = await reach(wish, environment, progress);
     return { outcome: Outcome.CONVERGED, errorMessage: '', reason: '', observed, failed: [] };
   } catch (error) {
     const failure = terminalFailure(error, environment);
@@ -74,7 +79,7 @@ function planNext({ desired, found, environment: { kinds, limits }, replaced }: 
 }
 
 async function reach(
-  desired: readonly Resource[],
+  { desired, isFresh = false }: Pick<Wish, 'desired' | 'isFresh'>,
   environment: Environment,
   progress: Progress,
 ): Promise<Resource[]> {
@@ -82,8 +87,9 @@ async function reach(
   const world = createWorld(environment);
   const replaced = new Map<Key, number>();
   const patience = createPatience(environment);
+  if (isFresh) world.presumeEmpty(KINDS.filter((kind) => desired.some((one) => kindOf(one) === kind)));
   for (let looks = 0; ; looks += 1) {
-    const found = await world.lookAtAll();
+    const found = isFresh && looks === 0 ? [] : await world.lookAtAll();
     const next = planNext({ desired, found, environment, replaced: looks > 0 ? replaced : undefined });
     if (isEmpty(next, kinds)) {
       progress.finish();
@@ -146,7 +152,7 @@ function notConverging(): Failure {
 async function rollBack(told: Told, environment: Environment, progress: Progress): Promise<Converged> {
   progress.say(`rolling back: ${told.errorMessage}`);
   try {
-    const observed = await reach([], environment, progress);
+    const observed = await reach({ desired: [] }, environment, progress);
     return { ...told, observed, outcome: Outcome.ROLLED_BACK };
   } catch (error) {
     const second = await tell(terminalFailure(error, environment), environment);

@@ -72,7 +72,7 @@ export async function execute({
       await wakeup.next(stopped ? undefined : nextMs());
     }
   } finally {
-    pass.withdraw();
+    pass.close();
     signal.removeEventListener('abort', wakeup.wake);
   }
   if (failure ?? refusal) throw failure ?? refusal;

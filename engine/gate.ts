@@ -2,8 +2,10 @@
 // each, so that a big slice keeps no small one waiting.
 
 export type Gate = {
-  /** What one run comes and goes with. `onTurn` is called when a place is kept for a run that had to wait. */
+  /** What one run comes with. `onTurn` is called when a place is kept for a run that had to wait. */
   join(onTurn: () => void): Pass;
+  /** How many runs there are. */
+  runs(): number;
 };
 
 export type Pass = {
@@ -14,11 +16,14 @@ export type Pass = {
   isWaiting(): boolean;
   /** Waits no more, and gives back a place that was kept. */
   withdraw(): void;
+  /** The run is over. */
+  close(): void;
 };
 
 export function createGate(places: number): Gate {
   type Run = { isOffered: boolean; readonly onTurn: () => void };
   const waiting: Run[] = [];
+  const runs = new Set<Run>();
   let free = places;
 
   function giveBack(): void {
@@ -31,9 +36,19 @@ export function createGate(places: number): Gate {
     next.onTurn();
   }
 
+  function withdraw(run: Run): void {
+    const at = waiting.indexOf(run);
+    if (at >= 0) waiting.splice(at, 1);
+    if (!run.isOffered) return;
+    run.isOffered = false;
+    giveBack();
+  }
+
   return {
+    runs: () => runs.size,
     join(onTurn) {
       const run: Run = { isOffered: false, onTurn };
+      runs.add(run);
       return {
         enter() {
           if (run.isOffered) {
@@ -49,12 +64,10 @@ export function createGate(places: number): Gate {
         },
         leave: giveBack,
         isWaiting: () => run.isOffered || waiting.includes(run),
-        withdraw() {
-          const at = waiting.indexOf(run);
-          if (at >= 0) waiting.splice(at, 1);
-          if (!run.isOffered) return;
-          run.isOffered = false;
-          giveBack();
+        withdraw: () => withdraw(run),
+        close() {
+          withdraw(run);
+          runs.delete(run);
         },
       };
     },

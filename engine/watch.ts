@@ -12,8 +12,7 @@ import type { Progress } from './progress.ts';
 import { createTask, makes, resourceOf, type Task, terminal } from './task.ts';
 import type { World } from './world.ts';
 
-/** After a look the cloud is left alone for this many times as long as the look took, and not for longer than that. */
-const REST = 3;
+/** A busy cloud has better things to do than to list what is not there yet; but nobody waits longer for the next look. */
 const LONGEST_REST_MS = 10_000;
 
 export type WatchOptions = {
@@ -42,7 +41,7 @@ export type Watch = {
 
 export function createWatch(options: WatchOptions): Watch {
   const { tasks, world, environment, progress, replaced, finish, adopt, stop } = options;
-  const { kinds, clock, limits, log, scope } = environment;
+  const { kinds, clock, gate, limits, log, scope } = environment;
   let paceMs = limits.paceMs.first;
   let nextMs = clock.now() + paceMs;
   let looking = false;
@@ -79,8 +78,8 @@ export function createWatch(options: WatchOptions): Watch {
       misses = 0;
       const moved = watched.filter(review);
       paceMs = moved.length > 0 ? limits.paceMs.first : Math.min(paceMs * 1.5, limits.paceMs.max);
-      // A busy cloud has better things to do than to list what is not there yet.
-      const restMs = Math.min((clock.now() - startMs) * REST, LONGEST_REST_MS);
+      // So all runs together have about one list under way, however many they are and however long it takes.
+      const restMs = Math.min((clock.now() - startMs) * gate.runs(), LONGEST_REST_MS);
       nextMs = clock.now() + Math.max(paceMs, restMs);
     } catch (error) {
       missed(error);

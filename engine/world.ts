@@ -10,6 +10,8 @@ export type World = {
   look(kinds: readonly KindName[]): Promise<void>;
   /** Lists everything until it succeeds and shows all that this run made; gives up when the cloud is unreachable. */
   lookAtAll(): Promise<readonly Found[]>;
+  /** Takes it that there is nothing; from now on `lookAtAll` lists these kinds only. */
+  presumeEmpty(wished: readonly KindName[]): void;
   all(): readonly Found[];
   find(kind: KindName, cloudId: string): Found | undefined;
   named(key: Key): readonly Found[];
@@ -23,6 +25,7 @@ export function createWorld(environment: Environment): World {
   const { kinds, clock, limits, signal } = environment;
   const lists = new Map<KindName, readonly Found[]>();
   const recent = new Map<string, { found: Found; atMs: number }>();
+  let listed: readonly KindName[] = KINDS;
 
   async function look(wanted: readonly KindName[]): Promise<void> {
     const running = new Map<KindName, Promise<readonly Found[]>>();
@@ -57,7 +60,7 @@ export function createWorld(environment: Environment): World {
       throwIfAborted(signal);
       let failure: Failure | undefined;
       try {
-        await look(KINDS);
+        await look(listed);
         if (!isLagging()) return all();
       } catch (error) {
         if (!(error instanceof Failure) || !error.retryable) throw error;
@@ -71,6 +74,10 @@ export function createWorld(environment: Environment): World {
   return {
     look,
     lookAtAll,
+    presumeEmpty(wished) {
+      listed = wished;
+      for (const kind of KINDS) lists.set(kind, []);
+    },
     all,
     find: (kind, cloudId) => lists.get(kind)?.find(({ resource }) => resource.cloudId === cloudId),
     named: (key) => all().filter(({ resource }) => keyOf(resource) === key),

@@ -16,6 +16,7 @@ export type RunOptions = {
   readonly clock: Clock;
   readonly desired: readonly Resource[];
   readonly onFailure?: OnFailure;
+  readonly isFresh?: boolean;
   readonly signal?: AbortSignal;
   readonly limits?: Partial<Limits>;
   /** For runs beside each other; one of its own if absent. */
@@ -28,7 +29,11 @@ export async function run(options: RunOptions): Promise<Ran> {
   const reports: Report[] = [];
   const journal = createMemoryJournal();
   const result = await converge(
-    { desired: options.desired, onFailure: options.onFailure ?? OnFailure.KEEP },
+    {
+      desired: options.desired,
+      onFailure: options.onFailure ?? OnFailure.KEEP,
+      isFresh: options.isFresh ?? false,
+    },
     {
       scope: { sliceId: 's1', sliceName: 'lab', userId: 'u1', username: 'ana' },
       kinds: options.cloud.kinds,

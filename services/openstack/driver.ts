@@ -37,7 +37,13 @@ export type DriverDeps = OfferDeps &
     readonly onLate?: () => void;
   };
 
-type Running = { readonly scope: Scope; readonly claim: Claim; readonly report: (report: Report) => void };
+type Running = {
+  readonly scope: Scope;
+  readonly claim: Claim;
+  /** Nobody has worked on the slice before. */
+  readonly isFresh: boolean;
+  readonly report: (report: Report) => void;
+};
 
 export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
   const { tenancy, worker, fences } = deps;
@@ -55,10 +61,12 @@ export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
     const { signal, requestId } = caller;
     const scope = scopeOf(request, caller);
     const claim: Claim = { sliceId: scope.sliceId, fence: request.fence, holder: randomUUID() };
-    await fences.claim(claim);
+    const isFirst = await fences.claim(claim);
+    // The second is the slice service's word for the first: whoever lost a database is not to make anything twice.
+    const isFresh = isFirst && request.fence === 1;
     let wish: LastWish | undefined;
     try {
-      const result = await work(request, { scope, claim, signal, requestId, report });
+      const result = await work(request, { scope, claim, isFresh, signal, requestId, report });
       wish = wishAfter(result, { scope, desired: request.desired });
       return result;
     } finally {
@@ -71,14 +79,14 @@ export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
 
   async function work(
     request: ConvergeRequest,
-    { scope, claim, signal, requestId, report }: CallContext & Running,
+    { scope, claim, isFresh, signal, requestId, report }: CallContext & Running,
   ): Promise<ConvergeResult> {
     const place = await placeOf(request, scope, { signal, requestId });
     if (!place) return nothing;
     const guard = guardOf(fences, claim);
     const context = { signal: AbortSignal.any([signal, guard.signal]), requestId };
     const { desired, onFailure } = request;
-    const asked = { scope, projectId: place.projectId, desired, onFailure, fence: request.fence };
+    const asked = { scope, projectId: place.projectId, desired, onFailure, fence: request.fence, isFresh };
     const result = await worker.converge(asked, context, { report, admit: guard.admit });
     return { ...result, projectId: place.projectId };
   }

@@ -20,8 +20,8 @@ export type LastWish = { readonly scope: Scope; readonly desired: readonly Resou
 export type LateLook = LastWish & { readonly claim: Claim };
 
 export type Fences = {
-  /** Takes the slice; throws ABORTED if a greater fence has come before. */
-  claim(claim: Claim): Promise<void>;
+  /** Takes the slice; throws ABORTED if a greater fence has come before. Tells whether it is the first claim of all. */
+  claim(claim: Claim): Promise<boolean>;
   /** Throws ABORTED if another call has taken the slice since. */
   check(claim: Claim): Promise<void>;
   /**
@@ -67,8 +67,11 @@ export function createFences(knex: Knex): Fences {
         .onConflict('slice_id')
         .merge({ fence, holder, is_working: true, wish: null, look_at: look })
         .where('fences.fence', '<=', fence)
-        .returning('fence');
-      if (rows.length === 0) throw fenced(sliceId);
+        // A row that was inserted and not changed since has no xmax.
+        .returning<{ is_first: boolean }[]>(knex.raw('(xmax = 0) as is_first') as never);
+      const [row] = rows;
+      if (!row) throw fenced(sliceId);
+      return row.is_first;
     },
     async check({ sliceId, holder }) {
       if (!(await fences().where({ slice_id: sliceId, holder }).first('fence'))) throw fenced(sliceId);

@@ -47,6 +47,8 @@ export type SliceWork = {
   readonly onFailure: OnFailure;
   /** The fence that it came with, for slices that have one. */
   readonly fence?: number;
+  /** See the engine's `Wish`. */
+  readonly isFresh?: boolean;
 };
 
 export type Listeners = {
@@ -117,7 +119,7 @@ export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
   }
 
   async function run(
-    { scope, projectId, desired, onFailure, fence = 0 }: SliceWork,
+    { scope, projectId, desired, onFailure, fence = 0, isFresh = false }: SliceWork,
     context: CallContext,
     { report = () => {}, admit = async () => {} }: Listeners,
   ): Promise<Converged> {
@@ -135,7 +137,10 @@ export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
       giveUp: (failure) => over.abort(failure),
     });
     const environment = await environmentOf({ scope, projectId }, { ...context, signal });
-    return await converge({ desired, onFailure }, { ...environment, journal: around(journal), report });
+    return await converge(
+      { desired, onFailure, isFresh },
+      { ...environment, journal: around(journal), report },
+    );
   }
 
   /** Keeps the journal short. The result of the work does not hang on it. */
