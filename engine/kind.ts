@@ -93,6 +93,12 @@ export interface Kind {
    */
   delete(found: Found, context: CallContext): Promise<'gone' | 'going'>;
 
+  /**
+   * Whether any of these may have got on since it was last listed: a cheaper question than `list`, where the cloud has one.
+   * All of them wait to be `ready`, or all to be `gone`.
+   */
+  stirs?(waiting: readonly Found[], until: 'ready' | 'gone', context: CallContext): Promise<boolean>;
+
   /** Compares a wish with what is; pure. While the cloud is still at work on it, what it cannot tell yet is equal. */
   difference(desired: Resource, observed: Resource): Difference;
 

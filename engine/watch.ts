@@ -41,7 +41,7 @@ export type Watch = {
 
 export function createWatch(options: WatchOptions): Watch {
   const { tasks, world, environment, progress, replaced, finish, adopt, stop } = options;
-  const { kinds, clock, gate, limits, log, scope } = environment;
+  const { kinds, clock, gate, limits, log, scope, signal } = environment;
   let paceMs = limits.paceMs.first;
   let nextMs = clock.now() + paceMs;
   let looking = false;
@@ -74,7 +74,7 @@ export function createWatch(options: WatchOptions): Watch {
     ];
     looking = true;
     try {
-      await world.look([...new Set(watched.flatMap(kindsToList))]);
+      if (await mayHaveMoved(watched)) await world.look([...new Set(watched.flatMap(kindsToList))]);
       misses = 0;
       const moved = watched.filter(review);
       paceMs = moved.length > 0 ? limits.paceMs.first : Math.min(paceMs * 1.5, limits.paceMs.max);
@@ -86,6 +86,21 @@ export function createWatch(options: WatchOptions): Watch {
     } finally {
       looking = false;
     }
+  }
+
+  /** False if the cloud says for less than a list that everything is as it was listed last. */
+  async function mayHaveMoved(watched: readonly Task[]): Promise<boolean> {
+    const groups = Map.groupBy(watched, ({ kind, state, step: { action } }) => {
+      const isPlain = state === 'waiting' && action !== 'update' && action !== 'keep';
+      return isPlain ? `${kind} ${action === 'delete' ? 'gone' : 'ready'}` : '';
+    });
+    for (const [group, members] of groups) {
+      const [kind, until] = group.split(' ') as [KindName, 'ready' | 'gone'];
+      const found = members.flatMap((task) => task.found ?? []);
+      const stirs = await kinds[kind]?.stirs?.(found, until, { scope, signal });
+      if (stirs !== false) return true;
+    }
+    return false;
   }
 
   function missed(error: unknown): void {

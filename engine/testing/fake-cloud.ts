@@ -173,6 +173,15 @@ export function createFakeCloud(options: FakeCloudOptions): FakeCloud {
             .filter(({ found, visibleMs }) => kindOf(found.resource) === name && visibleMs <= clock.now())
             .map(show),
         ),
+      ...(name === 'server' && {
+        stirs: (waiting: readonly Found[], until: 'ready' | 'gone') =>
+          call('list', name, [], () =>
+            waiting.some(({ resource: { cloudId } }) => {
+              const stored = things.get(cloudId);
+              return !stored || (until === 'ready' && clock.now() >= stored.readyMs);
+            }),
+          ),
+      }),
       create: (batch, refs) =>
         call(
           'create',

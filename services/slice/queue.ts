@@ -66,7 +66,7 @@ export async function openQueue({ url, log }: { url: Secret; log: Log }): Promis
       const options = {
         localConcurrency: concurrency,
         pollingIntervalSeconds: 0.5,
-        notifyPollingIntervalSeconds: 0.5,
+        notifyPollingIntervalSeconds: 2,
         burstWhenReadyExceeds: 1,
       };
       await boss.work<{ id: string }>(NAME, options, async ([job]) => {

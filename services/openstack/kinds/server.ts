@@ -89,6 +89,15 @@ export function serverKind(place: SlicePlace): Kind {
         throw error;
       }
     },
+    async stirs(waiting, until, context) {
+      if (until === 'ready' && waiting.some(({ resource }) => statusOf(resource) !== 'build')) return true;
+      const status = until === 'ready' ? { status: 'BUILD' } : {};
+      const ids = await nova.listServerIds(
+        { ...serverFilter(place.marker), ...status },
+        within(place, context),
+      );
+      return waiting.some(({ resource }) => !ids.includes(resource.cloudId));
+    },
     difference: differenceOf,
     readiness: readinessOf,
     async requestIdOf({ resource }, context) {
