@@ -133,7 +133,7 @@ export async function execute({
         const isNews = action !== 'create' && reason !== NOT_WISHED;
         progress.resource(resourceOf(task), stateUnderWay(task), isNews ? reason : '');
       }
-      const found = await perform(batch);
+      const found = await perform(batch).finally(world.touched);
       await journal.record(batch.map((task, index) => entry(task, 'done', '', found?.[index])));
     } catch (error) {
       await retryOrStop(batch, asFailure(error));

@@ -45,6 +45,8 @@ export type Difference =
   /** Only deleting it and making it anew does. */
   | { readonly type: 'replace'; readonly reason: string };
 
+export type Stir = 'none' | 'some' | 'all';
+
 export const READY: Readiness = { state: 'ready' };
 export const EQUAL: Difference = { type: 'equal' };
 
@@ -94,10 +96,10 @@ export interface Kind {
   delete(found: Found, context: CallContext): Promise<'gone' | 'going'>;
 
   /**
-   * Whether any of these may have got on since it was last listed: a cheaper question than `list`, where the cloud has one.
+   * How many of these may have got on since they were last listed: a cheaper question than `list`, where the cloud has one.
    * All of them wait to be `ready`, or all to be `gone`.
    */
-  stirs?(waiting: readonly Found[], until: 'ready' | 'gone', context: CallContext): Promise<boolean>;
+  stirs?(waiting: readonly Found[], until: 'ready' | 'gone', context: CallContext): Promise<Stir>;
 
   /** Compares a wish with what is; pure. While the cloud is still at work on it, what it cannot tell yet is equal. */
   difference(desired: Resource, observed: Resource): Difference;

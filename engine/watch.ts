@@ -6,7 +6,7 @@ import { ResourceState } from '#proto/pucp/driver/v1/resource.ts';
 import { type Environment, retryDelayMs } from './environment.ts';
 import { TerminalFailure } from './failure.ts';
 import { dependenciesOf } from './graph.ts';
-import { EQUAL, type Found, type Key, type KindName, type Readiness } from './kind.ts';
+import { EQUAL, type Found, type Key, type KindName, type Readiness, type Stir } from './kind.ts';
 import { deleteId, type Step } from './plan.ts';
 import type { Progress } from './progress.ts';
 import { createTask, makes, resourceOf, type Task, terminal } from './task.ts';
@@ -74,12 +74,15 @@ export function createWatch(options: WatchOptions): Watch {
     ];
     looking = true;
     try {
-      if (await mayHaveMoved(watched)) await world.look([...new Set(watched.flatMap(kindsToList))]);
+      const stir = await stirOf(watched);
+      // The look after the last of the work may be this one.
+      if (stir === 'all' && isAllThatIsLeft(watched)) await world.lookWhole();
+      else if (stir !== 'none') await world.look([...new Set(watched.flatMap(kindsToList))]);
       misses = 0;
       const moved = watched.filter(review);
       paceMs = moved.length > 0 ? limits.paceMs.first : Math.min(paceMs * 1.5, limits.paceMs.max);
-      // So all runs together have about one list under way, however many they are and however long it takes.
-      const restMs = Math.min((clock.now() - startMs) * gate.runs(), LONGEST_REST_MS);
+      // So all runs together have less than one list under way, however many they are and however long it takes.
+      const restMs = Math.min((clock.now() - startMs) * (1 + gate.runs()), LONGEST_REST_MS);
       nextMs = clock.now() + Math.max(paceMs, restMs);
     } catch (error) {
       missed(error);
@@ -88,19 +91,27 @@ export function createWatch(options: WatchOptions): Watch {
     }
   }
 
-  /** False if the cloud says for less than a list that everything is as it was listed last. */
-  async function mayHaveMoved(watched: readonly Task[]): Promise<boolean> {
+  /** How much has happened, if the cloud says so for less than a list; as much as may be otherwise. */
+  async function stirOf(watched: readonly Task[]): Promise<Stir> {
     const groups = Map.groupBy(watched, ({ kind, state, step: { action } }) => {
       const isPlain = state === 'waiting' && action !== 'update' && action !== 'keep';
       return isPlain ? `${kind} ${action === 'delete' ? 'gone' : 'ready'}` : '';
     });
+    const stirs = new Set<Stir>();
     for (const [group, members] of groups) {
       const [kind, until] = group.split(' ') as [KindName, 'ready' | 'gone'];
       const found = members.flatMap((task) => task.found ?? []);
-      const stirs = await kinds[kind]?.stirs?.(found, until, { scope, signal });
-      if (stirs !== false) return true;
+      const stir = await kinds[kind]?.stirs?.(found, until, { scope, signal });
+      if (stir === undefined) return 'some';
+      stirs.add(stir);
     }
-    return false;
+    const [only = 'none'] = stirs;
+    return stirs.size === 1 ? only : 'some';
+  }
+
+  function isAllThatIsLeft(watched: readonly Task[]): boolean {
+    const left = [...tasks.values()].filter(({ state }) => state !== 'done');
+    return left.length === watched.length;
   }
 
   function missed(error: unknown): void {

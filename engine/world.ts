@@ -8,6 +8,10 @@ import { type Found, type Key, type KindName, keyOf, kindOf, type Look } from '.
 export type World = {
   /** Lists the kinds once. Throws what the cloud answered. */
   look(kinds: readonly KindName[]): Promise<void>;
+  /** Lists everything once, such that the next `lookAtAll` need not, unless something is done before. */
+  lookWhole(): Promise<void>;
+  /** A call that changes the cloud has ended: what was listed before says nothing of what it did. */
+  touched(): void;
   /** Lists everything until it succeeds and shows all that this run made; gives up when the cloud is unreachable. */
   lookAtAll(): Promise<readonly Found[]>;
   /** Takes it that there is nothing; from now on `lookAtAll` lists these kinds only. */
@@ -26,6 +30,7 @@ export function createWorld(environment: Environment): World {
   const lists = new Map<KindName, readonly Found[]>();
   const recent = new Map<string, { found: Found; atMs: number }>();
   let listed: readonly KindName[] = KINDS;
+  let isWhole = false;
 
   async function look(wanted: readonly KindName[]): Promise<void> {
     const running = new Map<KindName, Promise<readonly Found[]>>();
@@ -55,6 +60,10 @@ export function createWorld(environment: Environment): World {
   }
 
   async function lookAtAll(): Promise<readonly Found[]> {
+    if (isWhole && !isLagging()) {
+      isWhole = false;
+      return all();
+    }
     const startMs = clock.now();
     for (let attempt = 0; ; attempt++) {
       throwIfAborted(signal);
@@ -73,6 +82,18 @@ export function createWorld(environment: Environment): World {
 
   return {
     look,
+    async lookWhole() {
+      isWhole = true;
+      try {
+        await look(listed);
+      } catch (error) {
+        isWhole = false;
+        throw error;
+      }
+    },
+    touched() {
+      isWhole = false;
+    },
     lookAtAll,
     presumeEmpty(wished) {
       listed = wished;

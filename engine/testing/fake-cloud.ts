@@ -15,6 +15,7 @@ import {
   kindOf,
   READY,
   type Refs,
+  type Stir,
 } from '../kind.ts';
 
 /** What becomes of a call that changes the cloud. */
@@ -175,12 +176,13 @@ export function createFakeCloud(options: FakeCloudOptions): FakeCloud {
         ),
       ...(name === 'server' && {
         stirs: (waiting: readonly Found[], until: 'ready' | 'gone') =>
-          call('list', name, [], () =>
-            waiting.some(({ resource: { cloudId } }) => {
+          call('list', name, [], (): Stir => {
+            const still = waiting.filter(({ resource: { cloudId } }) => {
               const stored = things.get(cloudId);
-              return !stored || (until === 'ready' && clock.now() >= stored.readyMs);
-            }),
-          ),
+              return stored && (until === 'gone' || clock.now() < stored.readyMs);
+            });
+            return still.length === 0 ? 'all' : still.length < waiting.length ? 'some' : 'none';
+          }),
       }),
       create: (batch, refs) =>
         call(

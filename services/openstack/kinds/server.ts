@@ -90,13 +90,15 @@ export function serverKind(place: SlicePlace): Kind {
       }
     },
     async stirs(waiting, until, context) {
-      if (until === 'ready' && waiting.some(({ resource }) => statusOf(resource) !== 'build')) return true;
+      if (until === 'ready' && waiting.some(({ resource }) => statusOf(resource) !== 'build')) return 'some';
       const status = until === 'ready' ? { status: 'BUILD' } : {};
       const ids = await nova.listServerIds(
         { ...serverFilter(place.marker), ...status },
         within(place, context),
       );
-      return waiting.some(({ resource }) => !ids.includes(resource.cloudId));
+      const still = new Set(ids);
+      const count = waiting.filter(({ resource }) => still.has(resource.cloudId)).length;
+      return count === 0 ? 'all' : count < waiting.length ? 'some' : 'none';
     },
     difference: differenceOf,
     readiness: readinessOf,
