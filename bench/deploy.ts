@@ -3,11 +3,12 @@
 //   npm run bench -- deploy              three runs of each
 //   RUNS=1 SHAPES=one,ring npm run bench -- deploy
 
+import { administrator } from '../tests/support/openstack.ts';
 import { startBare } from './deploy/bare.ts';
 import type { Contender } from './deploy/contender.ts';
 import { startHeat } from './deploy/heat.ts';
-import { loggedRequests } from './deploy/openstack.ts';
 import { startOurs } from './deploy/ours.ts';
+import { loggedRequests } from './deploy/projects.ts';
 import { ring, type Shape, spread } from './deploy/shapes.ts';
 import { median, record } from './record.ts';
 
@@ -29,7 +30,11 @@ type Run = {
 if (!process.env.OS_AUTH_URL) {
   console.log('Skipped: OS_* name no cloud, and this benchmark runs on a real OpenStack');
 } else {
-  const contenders = { bare: await startBare(), ours: await startOurs(), heat: await startHeat() };
+  const contenders = {
+    bare: await startBare(administrator()),
+    ours: await startOurs(),
+    heat: await startHeat(administrator()),
+  };
   try {
     for (const contender of Object.values(contenders)) await measure(contender, 'warm-up', spread(1, 1));
     const results: Record<string, unknown> = {};

@@ -3,16 +3,18 @@
 // them. No checks, no marks, no journal, no retries.
 
 import { IN_FLIGHT } from '#engine/environment.ts';
+import type { Json } from '../../tests/support/api.ts';
+import { type Administrator, logIn, type Openstack } from '../../tests/support/openstack.ts';
 import type { Contender } from './contender.ts';
-import { type Json, logIn, makeProject, type Openstack, removeProject, until } from './openstack.ts';
+import { makeProject, removeProject, until } from './projects.ts';
 import { FLAVOR, IMAGE, type Shape } from './shapes.ts';
 
 const POLL_MS = 500;
 
-export async function startBare(): Promise<Contender> {
+export async function startBare(administrator: Administrator): Promise<Contender> {
   const project = `bench-bare-${process.pid}`;
-  await makeProject(project);
-  const cloud = await logIn(project);
+  await makeProject(administrator, project);
+  const cloud = await logIn(administrator, { name: project });
   const [image] = (await cloud.call('GET', 'image', `/v2/images?name=${IMAGE}`)).images;
   const { flavors } = await cloud.call('GET', 'compute', '/flavors');
   const flavorRef = flavors.find(({ name }: Json) => name === FLAVOR).id;
@@ -21,7 +23,7 @@ export async function startBare(): Promise<Contender> {
     calls: async () => cloud.calls(),
     deploy: (_, shape) => deploy(cloud, shape, { imageRef: image.id, flavorRef }),
     remove: (networkIds) => remove(cloud, networkIds),
-    close: () => removeProject(project),
+    close: () => removeProject(administrator, project),
   };
 }
 

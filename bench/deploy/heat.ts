@@ -1,16 +1,17 @@
 // Heat, with a template of the same networks, subnets, ports and servers.
 // Reference: https://docs.openstack.org/heat/latest/template_guide/hot_spec.html
 
+import { type Administrator, logIn } from '../../tests/support/openstack.ts';
 import type { Contender } from './contender.ts';
-import { logIn, makeProject, removeProject, until } from './openstack.ts';
+import { makeProject, removeProject, until } from './projects.ts';
 import { FLAVOR, IMAGE, type Shape } from './shapes.ts';
 
 const POLL_MS = 500;
 
-export async function startHeat(): Promise<Contender> {
+export async function startHeat(administrator: Administrator): Promise<Contender> {
   const project = `bench-heat-${process.pid}`;
-  await makeProject(project);
-  const cloud = await logIn(project);
+  await makeProject(administrator, project);
+  const cloud = await logIn(administrator, { name: project });
   const statusOf = async (id: string): Promise<{ status: string; why: string }> => {
     const { stacks } = await cloud.call('GET', 'orchestration', `/stacks?id=${id}`);
     const [stack] = stacks;
@@ -35,7 +36,7 @@ export async function startHeat(): Promise<Contender> {
       await cloud.call('DELETE', 'orchestration', `/stacks/${id}`);
       await untilStatus(id.split('/')[1] ?? '', ['GONE', 'DELETE_COMPLETE']);
     },
-    close: () => removeProject(project),
+    close: () => removeProject(administrator, project),
   };
 }
 

@@ -2,8 +2,9 @@
 
 import { type Api, type Json, signIn } from '../../tests/support/api.ts';
 import { removeMesh, startMesh } from '../../tests/support/mesh.ts';
+import { administrator, logIn } from '../../tests/support/openstack.ts';
 import type { Contender } from './contender.ts';
-import { logIn, removeProject } from './openstack.ts';
+import { removeProject } from './projects.ts';
 import { FLAVOR, IMAGE, type Shape } from './shapes.ts';
 
 /** Nobody's limits are what is measured. */
@@ -49,9 +50,9 @@ export async function startOurMesh(env: Readonly<Record<string, string>> = {}): 
     },
     async close() {
       await removeMesh(mesh);
-      const { projects } = await (await logIn()).call('GET', 'identity', '/projects');
+      const { projects } = await (await logIn(administrator())).call('GET', 'identity', '/projects');
       const isOurs = ({ name }: Json) => users.some((user) => name.includes(user));
-      for (const { name } of projects.filter(isOurs)) await removeProject(name);
+      for (const { name } of projects.filter(isOurs)) await removeProject(administrator(), name);
     },
   };
 }
@@ -86,8 +87,13 @@ export function sliceOf(name: string, { networks, nodes }: Shape): Json {
   };
 }
 
-/** Follows a slice's events until its status is the wanted one. Rejects if it ends in error. */
-export async function untilStatus(api: Api, id: string, wanted: string): Promise<void> {
+/** Follows a slice's events, each handed on, until its status is the wanted one. Rejects if it ends in error. */
+export async function untilStatus(
+  api: Api,
+  id: string,
+  wanted: string,
+  hear: (event: Json) => void = () => {},
+): Promise<void> {
   for (;;) {
     const { body } = await api.send('GET', `/api/slices/${id}/events`);
     if (!body) throw new Error('no events');
@@ -96,7 +102,9 @@ export async function untilStatus(api: Api, id: string, wanted: string): Promise
       const lines = (text + chunk).split('\n');
       text = lines.pop() ?? '';
       for (const line of lines.filter((one) => one !== '')) {
-        const { status, message } = JSON.parse(line);
+        const event = JSON.parse(line);
+        hear(event);
+        const { status, message } = event;
         if (status === wanted) return;
         if (status === 'error') throw new Error(`slice ${id}: ${message}`);
       }

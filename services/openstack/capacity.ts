@@ -75,9 +75,14 @@ export async function forAdmins<T>(asking: Promise<T>, otherwise: () => Promise<
   try {
     return await asking;
   } catch (error) {
-    if (error instanceof Failure && error.reason === 'CLOUD_FORBIDDEN') return await otherwise();
+    if (isForbidden(error)) return await otherwise();
     throw error;
   }
+}
+
+/** Whether the cloud keeps something to its administrators. */
+export function isForbidden(error: unknown): boolean {
+  return error instanceof Failure && error.reason === 'CLOUD_FORBIDDEN';
 }
 
 function hostOf(hypervisor: Hypervisor, zones: readonly AvailabilityZone[]): Host {

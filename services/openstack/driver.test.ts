@@ -130,6 +130,41 @@ test('whoever observes with a greater fence ends the work under way, and none wi
   await all(driver.converge(wish(scope, [], 3), context()));
 });
 
+test('the journal of a slice that is given up goes in its time, as that of one that is gone', async () => {
+  const scope = newScope();
+  const lab = labOf({ nodes: 1 });
+  await all(driver.converge(wish(scope, lab, 1), context()));
+  const closed = () => knex('journal').where({ slice_id: scope.sliceId }).whereNotNull('gone_at');
+  assert.equal((await closed()).length, 0);
+  await driver.observe({ scope }, context());
+  assert.equal((await closed()).length, 0);
+  await driver.observe({ scope, fence: 2 }, context());
+  assert.ok((await closed()).length > 0);
+  await all(driver.converge(wish(scope, [], 3), context()));
+});
+
+test('a slice that nobody has worked on is not looked for, but one that somebody has is', async () => {
+  const lists = () =>
+    Object.entries(rig.sandbox?.counts() ?? {})
+      .filter(([route]) => route.startsWith('GET network /routers'))
+      .reduce((sum, [, count]) => sum + count, 0);
+  const scope = newScope();
+  const before = lists();
+  await all(driver.converge(wish(scope, labOf({ nodes: 1 }), 1), context()));
+  assert.equal(lists(), before, 'it has no routers, and never had');
+  await all(driver.converge(wish(scope, labOf({ nodes: 2 }), 2), context()));
+  assert.ok(lists() > before);
+  const lost = newScope();
+  await all(driver.converge(wish(lost, labOf({ nodes: 1 }), 7), context()));
+  assert.ok(lists() > before + 1, 'a fence beyond 1 tells of work that this database has forgotten');
+  for (const [one, fence] of [
+    [scope, 3],
+    [lost, 8],
+  ] as const) {
+    await all(driver.converge(wish(one, [], fence), context()));
+  }
+});
+
 test('a caller who leaves ends the work, and the next call takes it up', async () => {
   const scope = newScope();
   const lab = labOf({ nodes: 2 });

@@ -10,6 +10,7 @@ import {
   type ConvergeRequest,
   type ConvergeResult,
   type DriverServiceServer,
+  OnFailure,
   Outcome,
   type Scope,
 } from '#proto/pucp/driver/v1/driver_service.ts';
@@ -29,10 +30,10 @@ import { asFieldViolations, validate, type Wish } from './validation.ts';
 
 export type DriverDeps = OfferDeps &
   QuotaRoomDeps & {
-    readonly tenancy: Pick<Tenancy, 'place' | 'findPlace' | 'clientsFor' | 'ownerFilter'>;
+    readonly tenancy: Pick<Tenancy, 'place' | 'findPlace' | 'clientsFor' | 'ownerFilter' | 'exists'>;
     readonly worker: SliceWorker;
     readonly fences: Fences;
-    readonly journal: Pick<JournalStore, 'list'>;
+    readonly journal: Pick<JournalStore, 'list' | 'close'>;
     /** Told when a slice is to be looked at once more. */
     readonly onLate?: () => void;
   };
@@ -81,14 +82,34 @@ export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
     request: ConvergeRequest,
     { scope, claim, isFresh, signal, requestId, report }: CallContext & Running,
   ): Promise<ConvergeResult> {
-    const place = await placeOf(request, scope, { signal, requestId });
-    if (!place) return nothing;
     const guard = guardOf(fences, claim);
     const context = { signal: AbortSignal.any([signal, guard.signal]), requestId };
-    const { desired, onFailure } = request;
-    const asked = { scope, projectId: place.projectId, desired, onFailure, fence: request.fence, isFresh };
-    const result = await worker.converge(asked, context, { report, admit: guard.admit });
-    return { ...result, projectId: place.projectId };
+    const listeners = { report, admit: guard.admit };
+    const { desired, onFailure, fence } = request;
+    const former = await fences.projectOf(scope.sliceId);
+    if (await isGone(former, context)) {
+      const orphans = {
+        scope,
+        projectId: former,
+        desired: [],
+        onFailure: OnFailure.KEEP,
+        fence,
+        isOrphaned: true,
+      };
+      const removed = await worker.converge(orphans, context, listeners);
+      if (removed.outcome !== Outcome.CONVERGED) return { ...removed, projectId: former };
+    }
+    const place = await placeOf(request, scope, context);
+    if (!place) return nothing;
+    const { projectId } = place;
+    if (projectId !== former) await fences.lies(claim, projectId);
+    const asked = { scope, projectId, desired, onFailure, fence, isFresh };
+    return { ...(await worker.converge(asked, context, listeners)), projectId };
+  }
+
+  /** Somebody removed the project that a slice lies in; what was in it is still there, and nobody's. */
+  async function isGone(projectId: string, context: CallContext): Promise<boolean> {
+    return projectId !== '' && !(await tenancy.exists(projectId, context));
   }
 
   return {
@@ -142,11 +163,15 @@ export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
         const claim = { sliceId, fence: request.fence, holder: randomUUID() };
         await fences.claim(claim);
         await fences.end(claim, undefined);
+        // Nobody will work on it again: its journal goes in its time, as that of a slice of which nothing is left.
+        await deps.journal.close(scope);
       }
-      const place = await tenancy.findPlace(scope, { signal, requestId });
-      if (!place) return { observed: [], projectId: '' };
-      const { projectId } = place;
-      return { observed: await worker.observe({ scope, projectId }, { signal, requestId }), projectId };
+      const context = { signal, requestId };
+      const former = await fences.projectOf(sliceId);
+      const isOrphaned = await isGone(former, context);
+      const projectId = isOrphaned ? former : (await tenancy.findPlace(scope, context))?.projectId;
+      if (projectId === undefined) return { observed: [], projectId: '' };
+      return { observed: await worker.observe({ scope, projectId, isOrphaned }, context), projectId };
     },
 
     listJournal: (request, caller) => listJournal(scopeOf(request, caller), request, deps.journal),

@@ -35,6 +35,10 @@ export type Fences = {
   takeLate(holder: string): Promise<LateLook | undefined>;
   /** The look came to its end. */
   looked(claim: Claim): Promise<void>;
+  /** Notes in which project the slice lies. */
+  lies(claim: Claim, projectId: string): Promise<void>;
+  /** The project that was last noted; empty if none was. */
+  projectOf(sliceId: string): Promise<string>;
   /** Whether any call has ever come for the slice. */
   has(sliceId: string): Promise<boolean>;
 };
@@ -51,6 +55,7 @@ type Row = {
   is_working: boolean;
   wish: unknown;
   look_at: unknown;
+  project_id: string;
 };
 
 export function createFences(knex: Knex): Fences {
@@ -105,6 +110,13 @@ export function createFences(knex: Knex): Fences {
     },
     async looked({ sliceId, holder }) {
       await fences().where({ slice_id: sliceId, holder }).update({ look_at: null });
+    },
+    async lies({ sliceId, holder }, projectId) {
+      await fences().where({ slice_id: sliceId, holder }).update({ project_id: projectId });
+    },
+    async projectOf(sliceId) {
+      const row = await fences().where({ slice_id: sliceId }).first('project_id');
+      return row?.project_id ?? '';
     },
     async has(sliceId) {
       return (await fences().where({ slice_id: sliceId }).first('fence')) !== undefined;

@@ -20,15 +20,24 @@ export type Use = { readonly limit: number; readonly inUse: number; readonly res
 export type Uses = Readonly<Record<string, Use>>;
 export type AllUses = { readonly compute: Uses; readonly network: Uses; readonly volume: Uses | undefined };
 
-/** What each service says at this moment. */
-export async function readUses(cloud: Cloud, projectId: string, context: CallContext): Promise<AllUses> {
+/** What each service says at this moment; `refused` answers for one that does not tell, or throws on. */
+export async function readUses(
+  cloud: Cloud,
+  projectId: string,
+  context: CallContext,
+  refused: (error: unknown) => object = rethrow,
+): Promise<AllUses> {
   const { nova, neutron, cinder } = cloud.project('home');
   const [compute, network, volume] = await Promise.all([
-    nova.getQuotaUse(projectId, context),
-    neutron.getQuotaUse(projectId, context),
-    optional(cinder.getQuotaUse(projectId, context)),
+    nova.getQuotaUse(projectId, context).catch(refused),
+    neutron.getQuotaUse(projectId, context).catch(refused),
+    optional(cinder.getQuotaUse(projectId, context)).catch(refused),
   ]);
   return usesOf({ compute, network, volume });
+}
+
+function rethrow(error: unknown): never {
+  throw error;
 }
 
 /** From the services' own shapes: Nova and Cinder say `in_use`, Neutron `used`. */

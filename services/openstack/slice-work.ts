@@ -49,6 +49,8 @@ export type SliceWork = {
   readonly fence?: number;
   /** See the engine's `Wish`. */
   readonly isFresh?: boolean;
+  /** The project is there no more, but what was in it is: only administrators see that. */
+  readonly isOrphaned?: boolean;
 };
 
 export type Listeners = {
@@ -70,7 +72,10 @@ export type SliceWorker = {
   /** What `converge` would begin with. Nothing is touched. */
   plan(work: PlanWork, context: CallContext): Promise<Plan>;
   /** All that the project holds of the slice. */
-  observe(work: Pick<SliceWork, 'scope' | 'projectId'>, context: CallContext): Promise<Resource[]>;
+  observe(
+    work: Pick<SliceWork, 'scope' | 'projectId' | 'isOrphaned'>,
+    context: CallContext,
+  ): Promise<Resource[]>;
 };
 
 export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
@@ -84,7 +89,7 @@ export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
   }
 
   async function environmentOf(
-    { scope, projectId }: Pick<SliceWork, 'scope' | 'projectId'>,
+    { scope, projectId, isOrphaned = false }: Pick<SliceWork, 'scope' | 'projectId' | 'isOrphaned'>,
     context: CallContext,
   ): Promise<Environment> {
     const { log, tenancy, limits } = deps;
@@ -92,7 +97,8 @@ export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
     const ownerMark = await tenancy.ownerMark(scope);
     const kinds = kindsOf({
       scope,
-      clients: await clientsOf(projectId, context),
+      clients: isOrphaned ? home : await clientsOf(projectId, context),
+      allProjects: isOrphaned,
       home,
       projectId,
       marker: createMarker(SLICE_MARK, scope.sliceId),
@@ -119,7 +125,7 @@ export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
   }
 
   async function run(
-    { scope, projectId, desired, onFailure, fence = 0, isFresh = false }: SliceWork,
+    { scope, projectId, desired, onFailure, fence = 0, isFresh = false, isOrphaned = false }: SliceWork,
     context: CallContext,
     { report = () => {}, admit = async () => {} }: Listeners,
   ): Promise<Converged> {
@@ -136,7 +142,7 @@ export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
       signal,
       giveUp: (failure) => over.abort(failure),
     });
-    const environment = await environmentOf({ scope, projectId }, { ...context, signal });
+    const environment = await environmentOf({ scope, projectId, isOrphaned }, { ...context, signal });
     return await converge(
       { desired, onFailure, isFresh },
       { ...environment, journal: around(journal), report },

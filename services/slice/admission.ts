@@ -83,17 +83,25 @@ export async function examineStored(
   { caller, requestId, signal }: Asker,
   drivers: Drivers,
 ): Promise<PlanResponse> {
-  const { spec } = row;
   // Deploying starts a slice that is off as a whole, and leaves single nodes off.
-  const power = powerOf({ ...row, goal: 'running' });
-  const answer = await drivers
+  const answer = await planStored({ ...row, goal: 'running' }, { caller, requestId, signal }, drivers);
+  refuse(row.spec, { own: [], theirs: answer.violations, isNamed: true });
+  return answer;
+}
+
+/** What its goal would take, with what the cloud finds wrong with it: then there are no steps. */
+export async function planStored(
+  row: SliceRow,
+  { caller, requestId, signal }: Asker,
+  drivers: Drivers,
+): Promise<PlanResponse> {
+  const { spec } = row;
+  return await drivers
     .of(spec.infrastructure)
     .plan(
-      { scope: scopeOf(row), desired: desiredOf(spec, power), isNew: row.cloud_name === '' },
+      { scope: scopeOf(row), desired: desiredOf(spec, powerOf(row)), isNew: row.cloud_name === '' },
       { token: await drivers.token(caller), requestId, signal },
     );
-  refuse(spec, { own: [], theirs: answer.violations, isNamed: true });
-  return answer;
 }
 
 /** Throws RESOURCE_EXHAUSTED with every number that does not fit. */

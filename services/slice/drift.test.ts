@@ -83,6 +83,23 @@ test('what comes back by itself is told, too', async () => {
   );
 });
 
+test('a repair for which there is no room any more is refused with the numbers, and can be asked for again', async () => {
+  await using mesh = await startMesh({ env: { SLICE_CHECK_INTERVAL_S: '0' } });
+  const ana = await as(ANA);
+  const id = await deployed(mesh);
+  mesh.driver().lose(id, 'server vm1');
+  mesh.driver().limit('instances', 0);
+  await assert.rejects(mesh.client.repairSlice({ id }, ana), {
+    reason: 'QUOTA_EXCEEDED',
+    message: /instances: 1 needed, 0 of 0 used/,
+  });
+  assert.equal((await mesh.client.getSlice({ id }, ana)).status, ACTIVE);
+  mesh.driver().limit('instances', 1);
+  assert.equal((await mesh.client.repairSlice({ id }, ana)).status, DEPLOYING);
+  await untilState(mesh, id, ACTIVE);
+  assert.equal((await mesh.client.checkSlice({ id }, ana)).inSync, true);
+});
+
 test('a repair of a slice that is as it should be does nothing', async () => {
   await using mesh = await startMesh({ env: { SLICE_CHECK_INTERVAL_S: '0' } });
   const id = await deployed(mesh);

@@ -299,7 +299,7 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
     },
 
     async repairSlice({ id }, context) {
-      return repairSlice(await findLive(id, context.caller), context, { store, checker });
+      return repairSlice(await findLive(id, context.caller), context, options);
     },
 
     async abandonSlice(request, context) {

@@ -180,6 +180,11 @@ test('within one work the percentage never falls, also over a driver that died a
   }
 });
 
+async function firstOf<T>(stream: AsyncIterable<T>): Promise<T[]> {
+  for await (const one of stream) return [one];
+  return [];
+}
+
 test('events of a slice that was deleted go after a while, the oldest of a living one when they are too many', async () => {
   await using mesh = await startMesh();
   const ana = await as(ANA);
@@ -200,6 +205,11 @@ test('events of a slice that was deleted go after a while, the oldest of a livin
     await soon.sweep();
     assert.deepEqual(await eventsOf(living), before.slice(-4));
     assert.equal((await eventsOf(gone)).length, 4, 'kept for a month');
+    const after = (before.at(-4)?.sequence ?? 0) - 2;
+    const [first] = await firstOf(mesh.client.watchSlice({ id: living, after }, ana));
+    assert.equal(first?.type, SliceEventType.SNAPSHOT, 'what was let go is not passed over');
+    const [next] = await firstOf(mesh.client.watchSlice({ id: living, after: after + 1 }, ana));
+    assert.deepEqual(next, before.at(-4));
     const afterwards = createHistoryStore(knex, { days: 30, perSlice: 4, now: () => later(31) });
     assert.equal(await afterwards.sweep(), 4);
     assert.deepEqual(await eventsOf(gone), []);

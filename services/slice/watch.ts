@@ -28,7 +28,10 @@ export type WatchDeps = {
   readonly now: () => number;
 };
 
-/** Events after a sequence in order, without gaps, until the slice is deleted or abandoned or the signal fires. */
+/**
+ * Events after a sequence in order, without gaps, until the slice is deleted or abandoned or the signal fires. Who comes back
+ * when what followed has been let go already gets a snapshot in its place.
+ */
 export async function* watchEvents(
   { id, after, follow, isOver, signal }: WatchOptions,
   { store, history, notifications, now }: WatchDeps,
@@ -37,7 +40,7 @@ export async function* watchEvents(
   const subscription = notifications.subscribe(id);
   try {
     let last = after ?? 0;
-    if (after === undefined && follow) {
+    if (follow && (after === undefined || (await isForgotten(after)))) {
       const snapshot = await history.snapshot(id);
       if (!snapshot) return;
       yield snapshotEvent(snapshot, now());
@@ -57,6 +60,11 @@ export async function* watchEvents(
     }
   } finally {
     subscription.close();
+  }
+
+  async function isForgotten(heard: number): Promise<boolean> {
+    const [next] = await store.events(id, { after: heard, limit: 1 });
+    return heard > 0 && next !== undefined && next.sequence > heard + 1;
   }
 }
 

@@ -24,19 +24,20 @@ export type DrivenSlice = {
   close(): void;
 };
 
-/** A slice that a driver is asked for, and that nothing was before. */
+/** A slice that a driver is asked for: one that nothing was before, or one that others were asked for, up to a fence. */
 export async function driveSlice(
-  { url, config, name }: Contract,
+  { url, config, name }: Pick<Contract, 'url' | 'config' | 'name'>,
   { userId, username }: ContractUser,
   stem: string,
+  known?: { readonly sliceId: string; readonly fence: number },
 ): Promise<DrivenSlice> {
   const driver = connect<DriverServiceServer>(DriverServiceService, url);
   const identity = createIdentity({ secret: config.jwtSecret });
   const user = { userId, username, role: 'student' } as const;
   const options = { token: await identity.sign(user, { ttlS: 3600, actor: 'slice' }), timeoutMs: 600_000 };
-  const sliceId = name(stem);
+  const sliceId = known?.sliceId ?? name(stem);
   const scope: Scope = { sliceId, sliceName: stem, userId, username };
-  let fence = 0;
+  let fence = known?.fence ?? 0;
   return {
     sliceId,
     async converge(desired, isEnough) {

@@ -55,7 +55,8 @@ function script(mesh: Mesh): string {
   return blocks
     .join('\n')
     .replaceAll('localhost:5000', `localhost:${mesh.ports.GATEWAY_PORT}`)
-    .replaceAll('localhost:5006', `localhost:${mesh.ports.OPENSTACK_PORT}`);
+    .replaceAll('localhost:5006', `localhost:${mesh.ports.OPENSTACK_PORT}`)
+    .replaceAll('localhost:5090', `localhost:${mesh.ports.SANDBOX_PORT}`);
 }
 
 // `-e` ends at the first line that fails, and `curl` fails on an HTTP error by its configuration file.

@@ -26,6 +26,8 @@ export type Mesh = {
   /** Stops one of them as it stands (SIGSTOP), and lets it go on (SIGCONT). */
   pauseService(name: string): Promise<void>;
   continueService(name: string): Promise<void>;
+  /** The process of a service, such as `slice`, of the gateway or of the sandbox. */
+  pidOf(name: string): Promise<number>;
   /** kill -9 of PostgreSQL's first process. */
   killDatabase(): Promise<void>;
 };
@@ -54,7 +56,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'pucp-mesh-'));
   const ports = options.ports ?? (await choosePorts());
   const { DATABASE_URL: _, ...inherited } = process.env;
-  const env = { ...inherited, ...options.env, ...ports, DATA_DIR: dataDir, SANDBOX_BUILD_MS: '300' };
+  const env = { ...inherited, SANDBOX_BUILD_MS: '300', ...options.env, ...ports, DATA_DIR: dataDir };
   const child = spawn(process.execPath, [join(ROOT, 'scripts/start.ts')], {
     cwd: ROOT,
     env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, String(value)])),
@@ -64,10 +66,12 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   const ready = untilReady(child, lines);
   const exited = once(child, 'exit');
   await ready;
+  function pidOf(name: string): Promise<number> {
+    const folders: Readonly<Record<string, string>> = { gateway: 'gateway', sandbox: 'sandbox/openstack' };
+    return childOf(child.pid ?? 0, `${folders[name] ?? `services/${name}`}/main.ts`);
+  }
   async function signalService(name: string, signal: NodeJS.Signals): Promise<void> {
-    const folder = name === 'gateway' ? name : `services/${name}`;
-    const pid = await childOf(child.pid ?? 0, `${folder}/main.ts`);
-    process.kill(pid, signal);
+    process.kill(await pidOf(name), signal);
   }
   return {
     gateway: `http://localhost:${ports.GATEWAY_PORT}`,
@@ -82,6 +86,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
       child.kill('SIGKILL');
       await exited;
     },
+    pidOf,
     killService: (name) => signalService(name, 'SIGKILL'),
     pauseService: (name) => signalService(name, 'SIGSTOP'),
     continueService: (name) => signalService(name, 'SIGCONT'),

@@ -13,6 +13,8 @@ export type SlicePlace = {
   /** Clients of an administrator, for what a project may not do itself. */
   readonly home: ProjectClients;
   readonly projectId: string;
+  /** Whether Nova and Cinder are to be asked beyond the clients' own project; Neutron shows an administrator all. */
+  readonly allProjects: boolean;
   /** What all of the slice bears. */
   readonly marker: Marker;
   /** What all of the owner's servers bear. */

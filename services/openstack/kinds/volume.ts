@@ -16,7 +16,9 @@ export function volumeKind(place: SlicePlace): Kind {
     maxBatch: 1,
     rebinds: [],
     async list(_look, context) {
-      const volumes = await cinder.listVolumes(volumeFilter(place.marker), within(place, context));
+      const { allProjects } = place;
+      const ours = { ...volumeFilter(place.marker), ...(allProjects && { allProjects }) };
+      const volumes = await cinder.listVolumes(ours, within(place, context));
       return volumes.map((volume) => foundOf(volume, place));
     },
     async create([creation], _refs, context) {

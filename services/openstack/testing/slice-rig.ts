@@ -82,6 +82,7 @@ export async function startRig({ buildDelayMs = 100, journal = noJournal }: RigO
     findPlace: async () => place,
     clientsFor: async () => clients,
     ownerFilter: async () => () => true,
+    exists: async () => true,
     ownerMark: async () => 'test.u1',
   };
   const worker = (limits: Partial<Limits>) =>
