@@ -1,6 +1,6 @@
 // Where results of benchmarks go: bench/results/<name>.json, with the machine they were measured on.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 
@@ -21,6 +21,12 @@ export function record(name: string, result: Readonly<Record<string, unknown>>):
   );
   writeFileSync(join(folder, `${name}.json`), `${rounded}\n`);
   console.log(rounded);
+}
+
+/** What an earlier run has recorded; nothing if none has. */
+export function recorded(name: string): Readonly<Record<string, unknown>> {
+  const file = join(import.meta.dirname, 'results', `${name}.json`);
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
 }
 
 export function median(values: readonly number[]): number {

@@ -10,7 +10,7 @@ import { DEFAULT_LIMITS } from './environment.ts';
 import { createGate } from './gate.ts';
 import { KINDS } from './graph.ts';
 import { keyOf } from './kind.ts';
-import { type Call, createFakeCloud, type FakeCloud, type Fault } from './testing/fake-cloud.ts';
+import { type Call, createFakeCloud, type Fault } from './testing/fake-cloud.ts';
 import { assertEqualWorld, run } from './testing/run.ts';
 import { createVirtualClock } from './testing/virtual-clock.ts';
 import { shapes, wishOf } from './testing/wishes.ts';
@@ -254,83 +254,6 @@ test('steps without a path between them run side by side, within the bound', asy
     (call) => servers.filter((c) => c.startMs <= call.startMs && c.endMs > call.startMs).length,
   );
   assert.equal(Math.max(...together), 8);
-});
-
-test('a small slice beside a big one is not kept waiting until that is done', async () => {
-  const clock = createVirtualClock();
-  const gate = createGate(4);
-  const big = createFakeCloud({ clock, callMs: 1_000 });
-  const small = createFakeCloud({ clock, callMs: 1_000 });
-  const ended: string[] = [];
-  const deploy = async (name: string, cloud: FakeCloud, servers: number): Promise<void> => {
-    await run({
-      cloud,
-      clock,
-      desired: wishOf({ routed: [false], servers: Array(servers).fill([0]) }),
-      gate,
-    });
-    ended.push(`${name} after ${Math.round(clock.now() / 1_000)} s`);
-  };
-  await Promise.all([deploy('big', big, 200), deploy('small', small, 3)]);
-  assert.match(ended[0] ?? '', /^small/, ended.join(', '));
-  const [smallS = 0, bigS = 0] = ended.map((text) => Number.parseInt(text.replace(/\D+/, ''), 10));
-  assert.ok(smallS * 2 < bigS, ended.join(', '));
-  const calls = [...big.calls, ...small.calls].filter(({ verb }) => verb === 'create');
-  const together = calls.map(
-    (call) => calls.filter((c) => c.startMs <= call.startMs && c.endMs > call.startMs).length,
-  );
-  assert.equal(Math.max(...together), 4);
-});
-
-test('waiting costs one list a tick however many servers are being built', async () => {
-  const lists = async (servers: number): Promise<number> => {
-    const clock = createVirtualClock();
-    const cloud = createFakeCloud({ clock, buildMs: 20_000 });
-    await run({ cloud, clock, desired: wishOf({ routed: [false], servers: Array(servers).fill([0]) }) });
-    return cloud.calls.filter(({ verb, kind }) => verb === 'list' && kind === 'server').length;
-  };
-  assert.ok((await lists(40)) <= (await lists(1)) + 2);
-});
-
-test('what nobody has worked on before is not looked for, and afterwards only what was asked for is', async () => {
-  const clock = createVirtualClock();
-  const cloud = createFakeCloud({ clock, fault: faultAt(2, 'after') });
-  const desired = wishOf({ routed: [false], servers: [[0], [0]] });
-  const { outcome } = await run({ cloud, clock, desired, isFresh: true });
-  assert.equal(outcome, Outcome.CONVERGED);
-  assertEqualWorld(cloud, desired);
-  assert.deepEqual(
-    cloud.calls.slice(0, 1).map(({ verb, kind }) => `${verb} ${kind}`),
-    ['create network'],
-  );
-  const listed = new Set(cloud.calls.filter(({ verb }) => verb === 'list').map(({ kind }) => kind));
-  assert.deepEqual([...listed].sort(), ['network', 'port', 'server', 'subnet']);
-});
-
-test('a fresh deployment that fails for good leaves nothing, like any other', async () => {
-  const clock = createVirtualClock();
-  const cloud = createFakeCloud({ clock, fault: faultAt(4, 'terminal') });
-  const desired = wishOf({ routed: [true], servers: [[0], [0]] });
-  const result = await run({ cloud, clock, desired, isFresh: true, onFailure: OnFailure.ROLLBACK });
-  assert.equal(result.outcome, Outcome.ROLLED_BACK);
-  assertEqualWorld(cloud, []);
-});
-
-test('many slices that wait ask a slow cloud hardly more often than one', async () => {
-  const listsPerSecond = async (runs: number): Promise<number> => {
-    const clock = createVirtualClock();
-    const gate = createGate(100);
-    const clouds = Array.from({ length: runs }, () =>
-      createFakeCloud({ clock, buildMs: 60_000, callMs: 1_000 }),
-    );
-    const desired = wishOf({ routed: [false], servers: [[0]] });
-    await Promise.all(clouds.map((cloud) => run({ cloud, clock, desired, gate, isFresh: true })));
-    const lists = clouds
-      .flatMap(({ calls }) => calls)
-      .filter(({ verb, kind }) => verb === 'list' && kind === 'server');
-    return lists.length / (clock.now() / 1_000);
-  };
-  assert.ok((await listsPerSecond(10)) < (await listsPerSecond(1)) * 6);
 });
 
 test('the percentage never falls and ends at 100', async () => {

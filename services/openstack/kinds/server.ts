@@ -22,7 +22,7 @@ import {
 export function serverKind(place: SlicePlace): Kind {
   const { nova } = place.clients;
   const { allProjects } = place;
-  const ours = { ...serverFilter(place.marker), ...(allProjects && { allProjects }) };
+  const ours = () => ({ ...serverFilter(place.marker), ...(allProjects && { allProjects }) });
   return {
     name: 'server',
     maxBatch: 1,
@@ -30,7 +30,7 @@ export function serverKind(place: SlicePlace): Kind {
     async list(look, context) {
       const calling = within(place, context);
       const [servers, ports, volumes] = await Promise.all([
-        nova.listServers(ours, calling),
+        nova.listServers(ours(), calling),
         look.of('port'),
         look.of('volume'),
       ]);
@@ -94,7 +94,7 @@ export function serverKind(place: SlicePlace): Kind {
     async stirs(waiting, until, context) {
       if (until === 'ready' && waiting.some(({ resource }) => statusOf(resource) !== 'build')) return 'some';
       const status = until === 'ready' ? { status: 'BUILD' } : {};
-      const ids = await nova.listServerIds({ ...ours, ...status }, within(place, context));
+      const ids = await nova.listServerIds({ ...ours(), ...status }, within(place, context));
       const still = new Set(ids);
       const count = waiting.filter(({ resource }) => still.has(resource.cloudId)).length;
       return count === 0 ? 'all' : count < waiting.length ? 'some' : 'none';
