@@ -40,7 +40,7 @@ export async function logIn(
   const { token }: Json = await response.json();
   const headers = {
     'x-auth-token': response.headers.get('x-subject-token') ?? '',
-    'openstack-api-version': 'compute 2.93',
+    'x-openstack-nova-api-version': '2.93',
     'content-type': 'application/json',
   };
   const urls = new Map<string, string>(
