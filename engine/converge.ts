@@ -10,7 +10,7 @@ import { execute } from './executor.ts';
 import { explain, failedResources, TerminalFailure } from './failure.ts';
 import { checkWish, KINDS } from './graph.ts';
 import { type Found, type Key, type Kinds, keyOf, kindOf } from './kind.ts';
-import { isEmpty, type Plan, plan, summarize } from './plan.ts';
+import { isDone, type Plan, plan, summarize } from './plan.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { brokenFailure } from './watch.ts';
 import { createWorld } from './world.ts';
@@ -18,7 +18,7 @@ import { createWorld } from './world.ts';
 export type Wish = {
   readonly desired: readonly Resource[];
   readonly onFailure: OnFailure;
-  /** Nobody has ever worked on the slice: there is nothing to be looked for first, and nothing of kinds not wished for. */
+  /** Nobody is known to have ever worked on the slice: one list is enough to see that there is nothing of it. */
   readonly isFresh?: boolean;
 };
 
@@ -87,11 +87,12 @@ async function reach(
   const world = createWorld(environment);
   const replaced = new Map<Key, number>();
   const patience = createPatience(environment);
-  if (isFresh) world.presumeEmpty(KINDS.filter((kind) => desired.some((one) => kindOf(one) === kind)));
+  const wished = KINDS.filter((kind) => desired.some((one) => kindOf(one) === kind));
+  const isEmpty = isFresh && (await world.seemsEmpty(wished).catch(() => false));
   for (let looks = 0; ; looks += 1) {
-    const found = isFresh && looks === 0 ? [] : await world.lookAtAll();
+    const found = isEmpty && looks === 0 ? [] : await world.lookAtAll();
     const next = planNext({ desired, found, environment, replaced: looks > 0 ? replaced : undefined });
-    if (isEmpty(next, kinds)) {
+    if (isDone(next, kinds)) {
       progress.finish();
       return asObserved(found, kinds);
     }

@@ -45,6 +45,7 @@ export type Difference =
   /** Only deleting it and making it anew does. */
   | { readonly type: 'replace'; readonly reason: string };
 
+/** How many of the things that were asked after may have got on. */
 export type Stir = 'none' | 'some' | 'all';
 
 export const READY: Readiness = { state: 'ready' };

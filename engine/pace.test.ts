@@ -61,11 +61,24 @@ test('what nobody has worked on before is not looked for, and afterwards only wh
   assert.equal(outcome, Outcome.CONVERGED);
   assertEqualWorld(cloud, desired);
   assert.deepEqual(
-    cloud.calls.slice(0, 1).map(({ verb, kind }) => `${verb} ${kind}`),
-    ['create network'],
+    cloud.calls.slice(0, 2).map(({ verb, kind }) => `${verb} ${kind}`),
+    ['list network', 'create network'],
   );
   const listed = new Set(cloud.calls.filter(({ verb }) => verb === 'list').map(({ kind }) => kind));
   assert.deepEqual([...listed].sort(), ['network', 'port', 'server', 'subnet']);
+});
+
+test('what is there all the same, as after a database was restored, is found and not made twice', async () => {
+  const clock = createVirtualClock();
+  const cloud = createFakeCloud({ clock });
+  const desired = wishOf({ routed: [true], servers: [[0], [0]] });
+  await run({ cloud, clock, desired });
+  const before = cloud.world().map(({ resource }) => resource.cloudId);
+  assert.equal((await run({ cloud, clock, desired, isFresh: true })).outcome, Outcome.CONVERGED);
+  assert.deepEqual(
+    cloud.world().map(({ resource }) => resource.cloudId),
+    before,
+  );
 });
 
 test('a fresh deployment that fails for good leaves nothing, like any other', async () => {

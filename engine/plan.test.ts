@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { Resource } from '#proto/pucp/driver/v1/resource.ts';
 import { dependenciesOf } from './graph.ts';
 import { type Found, keyOf } from './kind.ts';
-import { isEmpty, type Plan, plan, summarize } from './plan.ts';
+import { isDone, type Plan, plan, summarize } from './plan.ts';
 import { createFakeCloud } from './testing/fake-cloud.ts';
 import { createVirtualClock } from './testing/virtual-clock.ts';
 import { shapes, wishOf } from './testing/wishes.ts';
@@ -29,7 +29,7 @@ test('a plan against an equal world is empty', () => {
     fc.property(shapes, (shape) => {
       const desired = wishOf(shape);
       const next = planOf(desired, worldOf(desired));
-      assert.ok(isEmpty(next, kinds));
+      assert.ok(isDone(next, kinds));
       assert.equal(summarize(next), '');
     }),
   );
@@ -100,7 +100,7 @@ test('a broken server is replaced if it may be, and named otherwise', () => {
   const mayNot = planOf(lab, world, false);
   assert.deepEqual(idsOf(mayNot), []);
   assert.equal(mayNot.broken[0]?.replaced, false);
-  assert.equal(isEmpty(mayNot, kinds), false);
+  assert.equal(isDone(mayNot, kinds), false);
 });
 
 test('of several of one name the one in use is kept', () => {

@@ -73,7 +73,7 @@ export function plan(options: PlanOptions): Plan {
 }
 
 /** Whether nothing is left to do or to wait for. */
-export function isEmpty({ steps, broken }: Plan, kinds: Kinds): boolean {
+export function isDone({ steps, broken }: Plan, kinds: Kinds): boolean {
   return broken.length === 0 && steps.every((step) => step.action === 'keep' && isReady(step.found, kinds));
 }
 

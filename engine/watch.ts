@@ -29,7 +29,6 @@ export type WatchOptions = {
 export type Watch = {
   /** Lists what is waited for and judges. */
   look(): Promise<void>;
-  isLooking(): boolean;
   isDue(): boolean;
   /** When the next look is due; undefined if nothing is waited for. */
   dueMs(): number | undefined;
@@ -98,14 +97,19 @@ export function createWatch(options: WatchOptions): Watch {
       return isPlain ? `${kind} ${action === 'delete' ? 'gone' : 'ready'}` : '';
     });
     const stirs = new Set<Stir>();
-    for (const [group, members] of groups) {
+    const questions = [...groups].map(([group, members]) => {
       const [kind, until] = group.split(' ') as [KindName, 'ready' | 'gone'];
       const found = members.flatMap((task) => task.found ?? []);
-      const stir = await kinds[kind]?.stirs?.(found, until, { scope, signal });
-      if (stir === undefined) return 'some';
-      stirs.add(stir);
+      // What the last list did not show, since it was made meanwhile, is looked for.
+      const isListed = found.every(({ resource }) => world.find(kind, resource.cloudId));
+      const ask = isListed ? kinds[kind]?.stirs : undefined;
+      return ask && (() => ask(found, until, { scope, signal }));
+    });
+    for (const question of questions.includes(undefined) ? [] : questions) {
+      if (question) stirs.add(await question());
     }
-    const [only = 'none'] = stirs;
+    if (stirs.size === 0) return 'some';
+    const [only = 'some'] = stirs;
     return stirs.size === 1 ? only : 'some';
   }
 
@@ -222,7 +226,6 @@ export function createWatch(options: WatchOptions): Watch {
 
   return {
     look,
-    isLooking: () => looking,
     isDue: () => !looking && (dueMs() ?? Number.POSITIVE_INFINITY) <= clock.now(),
     dueMs,
     wait,

@@ -5,6 +5,8 @@ import { type Environment, retryDelayMs } from './environment.ts';
 import { KINDS } from './graph.ts';
 import { type Found, type Key, type KindName, keyOf, kindOf, type Look } from './kind.ts';
 
+const NOTHING_AROUND: Look = { of: async () => [] };
+
 export type World = {
   /** Lists the kinds once. Throws what the cloud answered. */
   look(kinds: readonly KindName[]): Promise<void>;
@@ -14,8 +16,11 @@ export type World = {
   touched(): void;
   /** Lists everything until it succeeds and shows all that this run made; gives up when the cloud is unreachable. */
   lookAtAll(): Promise<readonly Found[]>;
-  /** Takes it that there is nothing; from now on `lookAtAll` lists these kinds only. */
-  presumeEmpty(wished: readonly KindName[]): void;
+  /**
+   * Whether there is nothing, by the list of the first of these kinds; what is known of the slice speaks for it already. If so,
+   * `lookAtAll` lists these kinds only from now on.
+   */
+  seemsEmpty(wished: readonly KindName[]): Promise<boolean>;
   all(): readonly Found[];
   find(kind: KindName, cloudId: string): Found | undefined;
   named(key: Key): readonly Found[];
@@ -26,7 +31,7 @@ export type World = {
 };
 
 export function createWorld(environment: Environment): World {
-  const { kinds, clock, limits, signal } = environment;
+  const { kinds, clock, limits, scope, signal } = environment;
   const lists = new Map<KindName, readonly Found[]>();
   const recent = new Map<string, { found: Found; atMs: number }>();
   let listed: readonly KindName[] = KINDS;
@@ -37,7 +42,7 @@ export function createWorld(environment: Environment): World {
     const lookAt = (name: KindName): Promise<readonly Found[]> => {
       const known = wanted.includes(name) ? undefined : lists.get(name);
       if (known) return Promise.resolve(known);
-      const started = running.get(name) ?? kinds[name].list(around, { scope: environment.scope, signal });
+      const started = running.get(name) ?? kinds[name].list(around, { scope, signal });
       running.set(name, started);
       return started;
     };
@@ -60,10 +65,9 @@ export function createWorld(environment: Environment): World {
   }
 
   async function lookAtAll(): Promise<readonly Found[]> {
-    if (isWhole && !isLagging()) {
-      isWhole = false;
-      return all();
-    }
+    const isKnown = isWhole && !isLagging();
+    isWhole = false;
+    if (isKnown) return all();
     const startMs = clock.now();
     for (let attempt = 0; ; attempt++) {
       throwIfAborted(signal);
@@ -81,23 +85,24 @@ export function createWorld(environment: Environment): World {
   }
 
   return {
-    look,
+    look(wanted) {
+      isWhole = false;
+      return look(wanted);
+    },
     async lookWhole() {
+      await look(listed);
       isWhole = true;
-      try {
-        await look(listed);
-      } catch (error) {
-        isWhole = false;
-        throw error;
-      }
     },
     touched() {
       isWhole = false;
     },
     lookAtAll,
-    presumeEmpty(wished) {
+    async seemsEmpty(wished) {
+      const [first] = wished;
+      if (!first || (await kinds[first].list(NOTHING_AROUND, { scope, signal })).length > 0) return false;
       listed = wished;
       for (const kind of KINDS) lists.set(kind, []);
+      return true;
     },
     all,
     find: (kind, cloudId) => lists.get(kind)?.find(({ resource }) => resource.cloudId === cloudId),

@@ -41,7 +41,7 @@ async function deploy(
     node.networks.map((name) => ({ name: node.name, network_id: idOf(name) })),
   );
   const { ports } = await cloud.call('POST', 'network', '/ports', { ports: asked });
-  await inTurn(shape.nodes, ({ name }) => {
+  await someAtOnce(shape.nodes, ({ name }) => {
     const own = ports.filter((port: Json) => port.name === name).map(({ id }: Json) => ({ port: id }));
     return cloud.call('POST', 'compute', '/servers', { server: { name, ...what, networks: own } });
   });
@@ -56,18 +56,18 @@ async function deploy(
 
 async function remove(cloud: Openstack, networkIds: string): Promise<void> {
   const { servers } = await cloud.call('GET', 'compute', '/servers');
-  await inTurn(servers, ({ id }: Json) => cloud.call('DELETE', 'compute', `/servers/${id}`));
+  await someAtOnce(servers, ({ id }: Json) => cloud.call('DELETE', 'compute', `/servers/${id}`));
   await until(async () => {
     const left = await cloud.call('GET', 'compute', '/servers');
     return left.servers.length === 0 || undefined;
   }, POLL_MS);
   const { ports } = await cloud.call('GET', 'network', '/ports?device_owner=');
-  await inTurn(ports, ({ id }: Json) => cloud.call('DELETE', 'network', `/ports/${id}`));
-  await inTurn(networkIds.split(' '), (id) => cloud.call('DELETE', 'network', `/networks/${id}`));
+  await someAtOnce(ports, ({ id }: Json) => cloud.call('DELETE', 'network', `/ports/${id}`));
+  await someAtOnce(networkIds.split(' '), (id) => cloud.call('DELETE', 'network', `/networks/${id}`));
 }
 
 /** All of them, a bounded number at once. */
-async function inTurn<T>(all: readonly T[], work: (one: T) => Promise<unknown>): Promise<void> {
+async function someAtOnce<T>(all: readonly T[], work: (one: T) => Promise<unknown>): Promise<void> {
   const left = [...all];
   const worker = async () => {
     for (let one = left.shift(); one !== undefined; one = left.shift()) await work(one);

@@ -19,7 +19,7 @@ const PLENTY = {
   OPENSTACK_QUOTAS: 'instances=-1,cores=-1,ram=-1,networks=-1,subnets=-1,ports=-1',
 };
 
-export type Mesh = {
+export type OurMesh = {
   /** A user nobody had before. */
   user(name: string): Promise<Api>;
   /** Calls of the cloud so far, by the service's own metrics. */
@@ -28,7 +28,7 @@ export type Mesh = {
   close(): Promise<void>;
 };
 
-export async function startOurMesh(env: Readonly<Record<string, string>> = {}): Promise<Mesh> {
+export async function startOurMesh(env: Readonly<Record<string, string>> = {}): Promise<OurMesh> {
   const mesh = await startMesh({ env: { ...PLENTY, ...env } });
   const users: string[] = [];
   return {
@@ -51,7 +51,7 @@ export async function startOurMesh(env: Readonly<Record<string, string>> = {}): 
     async close() {
       await removeMesh(mesh);
       const { projects } = await (await logIn(administrator())).call('GET', 'identity', '/projects');
-      const isOurs = ({ name }: Json) => users.some((user) => name.includes(user));
+      const isOurs = ({ name }: Json) => users.some((user) => name === `pucp-${user}`);
       for (const { name } of projects.filter(isOurs)) await removeProject(administrator(), name);
     },
   };

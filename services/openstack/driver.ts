@@ -1,5 +1,5 @@
 // The driver contract: checks a wish, makes the cloud equal to it while telling what happens, lists what is, tells what
-// the cloud has. It keeps no list of slices; the fence is all it remembers of one.
+// the cloud has. It keeps no list of slices; the fence and the project are all it remembers of one.
 
 import { randomUUID } from 'node:crypto';
 import { cancelled, Failure, type FieldViolation, invalid } from '#common/errors.ts';
@@ -96,7 +96,8 @@ export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
         fence,
         isOrphaned: true,
       };
-      const removed = await worker.converge(orphans, context, listeners);
+      const quietly = (one: Report) => report({ ...one, percent: 0 });
+      const removed = await worker.converge(orphans, context, { ...listeners, report: quietly });
       if (removed.outcome !== Outcome.CONVERGED) return { ...removed, projectId: former };
     }
     const place = await placeOf(request, scope, context);

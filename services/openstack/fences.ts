@@ -17,7 +17,8 @@ export type Claim = {
 /** What the cloud was last made equal to. */
 export type LastWish = { readonly scope: Scope; readonly desired: readonly Resource[] };
 
-export type LateLook = LastWish & { readonly claim: Claim };
+/** `projectId` is where the slice lies; empty if that was never noted. */
+export type LateLook = LastWish & { readonly claim: Claim; readonly projectId: string };
 
 export type Fences = {
   /** Takes the slice; throws ABORTED if a greater fence has come before. Tells whether it is the first claim of all. */
@@ -105,8 +106,8 @@ export function createFences(knex: Knex): Fences {
         .update({ holder, look_at: inSeconds(AGAIN_S) })
         .returning('*');
       if (!row) return undefined;
-      const { slice_id: sliceId, fence } = row;
-      return { claim: { sliceId, fence, holder }, ...fromJson(row.wish) };
+      const { slice_id: sliceId, fence, project_id: projectId } = row;
+      return { claim: { sliceId, fence, holder }, projectId, ...fromJson(row.wish) };
     },
     async looked({ sliceId, holder }) {
       await fences().where({ slice_id: sliceId, holder }).update({ look_at: null });

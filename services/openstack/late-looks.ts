@@ -19,9 +19,10 @@ export type LateLooksDeps = {
 
 /** Makes the looks that are due; answers how many there were. */
 export function createLateLooks({ fences, worker, tenancy, log }: LateLooksDeps) {
-  async function look({ claim, scope, desired }: LateLook, signal: AbortSignal): Promise<void> {
+  async function look({ claim, scope, desired, projectId }: LateLook, signal: AbortSignal): Promise<void> {
     const place = await tenancy.findPlace(scope, { signal });
-    if (place) {
+    // A slice whose project is gone is for its next work to take care of.
+    if (place && [place.projectId, ''].includes(projectId)) {
       const guard = guardOf(fences, claim);
       const work = {
         scope,

@@ -13,7 +13,13 @@ export type Flavors = (name: string) => FlavorSize | undefined;
 
 /** By the step's id, for each step that takes or frees anything. */
 export function needsOf(steps: readonly Step[], flavors: Flavors): ReadonlyMap<string, Amounts> {
-  return new Map(steps.map((step) => [step.id, difference(wishedBy(step, flavors), heldBy(step, flavors))]));
+  return new Map(
+    steps.map((step) => {
+      // From a size that nobody knows any more nobody can tell how far it is: the cloud refuses by itself.
+      if (step.action === 'update' && isOfUnknownSize(step, flavors)) return [step.id, {}];
+      return [step.id, difference(wishedBy(step, flavors), heldBy(step, flavors))];
+    }),
+  );
 }
 
 /**
@@ -39,6 +45,11 @@ export function asAmounts(amounts: Amounts): Amount[] {
   return Object.entries(amounts)
     .map(([name, amount]) => ({ name, amount }))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function isOfUnknownSize({ found }: Step, flavors: Flavors): boolean {
+  const kind = found?.resource.kind;
+  return kind?.$case === 'server' && flavors(kind.value.spec?.flavor ?? '') === undefined;
 }
 
 function isMaking(action: Step['action']): boolean {

@@ -177,12 +177,13 @@ test('a slice that cannot be recovered yet is tried again later and does not sto
   assert.equal((await stuck.store.findSlice(stuck.key))?.isSettled, false);
 });
 
-test('a slice whose project was removed is forgotten, and its id is free again', async () => {
-  const { store, replica, key, slice, context, gone } = arrange('orphan');
+test('of a slice whose project was removed nothing is left, and its id is free again', async () => {
+  const { cloud, store, replica, key, slice, context, gone } = arrange('orphan');
   await replica().deploy(slice, small, context);
   gone.add(slice.projectId);
   assert.equal(await replica().destroy(key, context), true);
   assert.equal(await store.findSlice(key), undefined);
+  assert.deepEqual(cloud.world(), []);
 });
 
 test('an id that another user’s slice has in the same project is taken', async () => {

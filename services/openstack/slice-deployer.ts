@@ -18,6 +18,8 @@ export type ConvergeIn = (
     readonly projectId: string;
     readonly desired: readonly Resource[];
     readonly onFailure: OnFailure;
+    /** The project is there no more, but what was in it is. */
+    readonly isOrphaned?: boolean;
   },
   context: CallContext,
 ) => Promise<Converged>;
@@ -41,7 +43,7 @@ export type SliceDeployer = {
 export type SliceDeployerOptions = {
   readonly store: SliceStore;
   readonly converge: ConvergeIn;
-  /** Whether there still is such a project: with it went all that it held. */
+  /** False if there surely is no such project any more; what it held is. */
   readonly exists: (projectId: string, context: CallContext) => Promise<boolean>;
   readonly log: Log;
   /** Called when something was left to be recovered. */
@@ -114,15 +116,13 @@ export function createSliceDeployer(options: SliceDeployerOptions): SliceDeploye
 
   /** Brings the cloud to what was last deployed in full, be it nothing. */
   async function restore(slice: SliceRow, holder: string, context: CallContext): Promise<void> {
-    if (!(await exists(slice.projectId, context))) {
-      await store.forgetSlice(slice, holder);
-      return;
-    }
-    const desired = slice.deployed ?? [];
-    const work = { scope: scopeOf(slice), projectId: slice.projectId, desired, onFailure: OnFailure.KEEP };
+    const isOrphaned = !(await exists(slice.projectId, context));
+    const desired = isOrphaned ? [] : (slice.deployed ?? []);
+    const { projectId } = slice;
+    const work = { scope: scopeOf(slice), projectId, desired, onFailure: OnFailure.KEEP, isOrphaned };
     const result = await converge(work, context);
     if (result.outcome !== Outcome.CONVERGED) throw failed(slice, result);
-    if (slice.deployed) await store.settleSlice(slice, holder, desired);
+    if (slice.deployed && !isOrphaned) await store.settleSlice(slice, holder, desired);
     else await store.forgetSlice(slice, holder);
   }
 

@@ -98,7 +98,7 @@ export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
     const kinds = kindsOf({
       scope,
       clients: isOrphaned ? home : await clientsOf(projectId, context),
-      allProjects: isOrphaned,
+      isOrphaned,
       home,
       projectId,
       marker: createMarker(SLICE_MARK, scope.sliceId),

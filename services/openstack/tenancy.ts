@@ -58,7 +58,7 @@ export type Tenancy = {
   ownerMark(owner: Pick<Owner, 'userId'>): Promise<string>;
   /** The user's projects as Keystone knows them; all for an admin. */
   listProjects(user: User, context: CallContext): Promise<readonly KnownProject[]>;
-  /** Whether there still is such a project: one can be removed behind our back. */
+  /** False only if there surely is no such project any more: one can be removed behind our back. */
   exists(projectId: string, context: CallContext): Promise<boolean>;
   /** Makes a further project; only in tenancy `user`. */
   makeProject: KeystoneProjects['makeFurther'];
@@ -178,7 +178,11 @@ function perUser({ cloud, store, projects, known }: TenancyOptions): Tenancy {
         .filter((project) => project !== undefined)
         .map((project) => ({ ...project, ownerId: owners.get(project.id) }));
     },
-    exists: async (projectId, context) => (await stillThere(projectId, context)) !== undefined,
+    async exists(projectId, context) {
+      if (await stillThere(projectId, context)) return true;
+      // A 404 may also be a proxy's, before a Keystone that is being restarted.
+      return (await home.keystone.listProjects({}, context)).some(({ id }) => id === projectId);
+    },
     makeProject: projects.makeFurther,
   };
 }
@@ -236,7 +240,8 @@ function shared({ cloud, store, known }: TenancyOptions): Tenancy {
     clientsFor: async () => clients,
     ownerMark: (owner) => ownerMark(store, owner),
     listProjects: async (_user, context) => [{ ...(await theOne(context)), ownerId: undefined }],
-    exists: async (projectId, context) => (await theOne(context)).id === projectId,
+    // Credentials of one project cannot tell, and need not: everything lies where they are.
+    exists: async () => true,
     async makeProject() {
       throw new Failure({
         code: 'FAILED_PRECONDITION',

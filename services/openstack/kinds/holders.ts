@@ -4,8 +4,8 @@
 import { Failure } from '#common/errors.ts';
 import type { CallContext } from '#engine/kind.ts';
 import type { NeutronPort, PortFilter } from '../api/neutron-types.ts';
-import { neutronFilter, serverFilter } from '../api/tagging.ts';
-import { type SlicePlace, within } from './place.ts';
+import { serverFilter } from '../api/tagging.ts';
+import { neutronOurs, type SlicePlace, within } from './place.ts';
 
 const IN_THE_WAY = ['IN_USE', 'CONFLICT_BUSY'];
 
@@ -42,7 +42,7 @@ export async function foreignPorts(
   const calling = within(place, context);
   const [all, ours] = await Promise.all([
     ports.list(filter, calling),
-    routers.list(neutronFilter(place.marker), calling),
+    routers.list(neutronOurs(place), calling),
   ]);
   const routerIds = new Set(ours.map(({ id }) => id));
   return all

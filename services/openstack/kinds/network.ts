@@ -5,9 +5,9 @@ import { EQUAL, type Found, type Kind, READY } from '#engine/kind.ts';
 import { Resource } from '#proto/pucp/driver/v1/resource.ts';
 import { absentIsDone } from '../api/errors.ts';
 import type { NetworkCreate, NeutronNetwork } from '../api/neutron-types.ts';
-import { neutronFilter, neutronMark } from '../api/tagging.ts';
+import { neutronMark } from '../api/tagging.ts';
 import { foreignPorts, unlessHeld } from './holders.ts';
-import { cloudName, localName, type SlicePlace, within } from './place.ts';
+import { cloudName, localName, neutronOurs, type SlicePlace, within } from './place.ts';
 
 /** Neutron takes 0.1 to 0.2 s for a network, in bulk too (measured on Zed): more would outlast the call's time limit. */
 const MAX_BATCH = 100;
@@ -19,7 +19,7 @@ export function networkKind(place: SlicePlace): Kind {
     maxBatch: MAX_BATCH,
     rebinds: [],
     async list(_look, context) {
-      const networks = await clients.neutron.networks.list(neutronFilter(marker), within(place, context));
+      const networks = await clients.neutron.networks.list(neutronOurs(place), within(place, context));
       return networks.map((network) => foundOf(network, place));
     },
     async create(batch, _refs, context) {

@@ -4,7 +4,7 @@ import type { CallContext as EngineContext } from '#engine/kind.ts';
 import type { Scope } from '#proto/pucp/driver/v1/driver_service.ts';
 import type { ProjectClients } from '../api/cloud.ts';
 import type { CallContext } from '../api/settings.ts';
-import type { Marker } from '../api/tagging.ts';
+import { type Marker, neutronFilter } from '../api/tagging.ts';
 
 export type SlicePlace = {
   readonly scope: Scope;
@@ -13,8 +13,8 @@ export type SlicePlace = {
   /** Clients of an administrator, for what a project may not do itself. */
   readonly home: ProjectClients;
   readonly projectId: string;
-  /** Whether Nova and Cinder are to be asked beyond the clients' own project; Neutron shows an administrator all. */
-  readonly allProjects: boolean;
+  /** Whether the project is there no more: then the clients are an administrator's, and look for what is left of it. */
+  readonly isOrphaned: boolean;
   /** What all of the slice bears. */
   readonly marker: Marker;
   /** What all of the owner's servers bear. */
@@ -35,6 +35,16 @@ export type SlicePlace = {
 /** The context of a call to the cloud within a call of the engine. */
 export function within({ requestId }: SlicePlace, { signal }: EngineContext): CallContext {
   return { signal, requestId };
+}
+
+/** What to list by in Nova and Cinder besides the mark. */
+export function fromProject({ isOrphaned, projectId }: SlicePlace) {
+  return isOrphaned ? { allProjects: true, projectId } : {};
+}
+
+/** By what Neutron lists what is the slice's: an administrator's list would show that of other projects, too. */
+export function neutronOurs({ marker, isOrphaned, projectId }: SlicePlace) {
+  return { ...neutronFilter(marker), ...(isOrphaned && { project_id: projectId }) };
 }
 
 /** `lab-net1` for `net1` of the slice `lab`. */

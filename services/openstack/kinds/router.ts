@@ -7,8 +7,8 @@ import { Resource } from '#proto/pucp/driver/v1/resource.ts';
 import { absentIsDone } from '../api/errors.ts';
 import type { NeutronRouter } from '../api/neutron-types.ts';
 import type { CallContext } from '../api/settings.ts';
-import { neutronFilter, neutronMark } from '../api/tagging.ts';
-import { cloudName, localName, type SlicePlace, within } from './place.ts';
+import { neutronMark } from '../api/tagging.ts';
+import { cloudName, localName, neutronOurs, type SlicePlace, within } from './place.ts';
 
 export function routerKind(place: SlicePlace): Kind {
   const { clients, marker } = place;
@@ -23,7 +23,7 @@ export function routerKind(place: SlicePlace): Kind {
     maxBatch: 1,
     rebinds: [],
     async list(_look, context) {
-      const listed = await routers.list(neutronFilter(marker), within(place, context));
+      const listed = await routers.list(neutronOurs(place), within(place, context));
       return listed.map((router) => foundOf(router, place));
     },
     async create(batch, _refs, context) {

@@ -6,9 +6,9 @@ import { isOpenEgress } from '#engine/spec/rules.ts';
 import { Resource } from '#proto/pucp/driver/v1/resource.ts';
 import { absentIsDone } from '../api/errors.ts';
 import type { SecurityGroup } from '../api/neutron-types.ts';
-import { neutronFilter, neutronMark } from '../api/tagging.ts';
+import { neutronMark } from '../api/tagging.ts';
 import { foreignPorts, unlessHeld } from './holders.ts';
-import { cloudName, localName, type SlicePlace, within } from './place.ts';
+import { cloudName, localName, neutronOurs, type SlicePlace, within } from './place.ts';
 import { ruleSpecOf } from './security-rule.ts';
 
 const MAX_BATCH = 50;
@@ -21,7 +21,7 @@ export function securityGroupKind(place: SlicePlace): Kind {
     maxBatch: MAX_BATCH,
     rebinds: [],
     async list(_look, context) {
-      const groups = await securityGroups.list(neutronFilter(place.marker), within(place, context));
+      const groups = await securityGroups.list(neutronOurs(place), within(place, context));
       return groups.map((group) => foundOf(group, place));
     },
     async create(batch, _refs, context) {

@@ -8,7 +8,7 @@ import { faultFailure } from '../api/errors.ts';
 import type { BlockDevice, Server } from '../api/nova-servers.ts';
 import type { CallContext } from '../api/settings.ts';
 import { serverFilter, serverMark } from '../api/tagging.ts';
-import { cloudName, localName, type SlicePlace, within } from './place.ts';
+import { cloudName, fromProject, localName, type SlicePlace, within } from './place.ts';
 import { changeServer, HALTED, RESIZED } from './server-changes.ts';
 import {
   type Asked,
@@ -21,8 +21,7 @@ import {
 
 export function serverKind(place: SlicePlace): Kind {
   const { nova } = place.clients;
-  const { allProjects } = place;
-  const ours = () => ({ ...serverFilter(place.marker), ...(allProjects && { allProjects }) });
+  const ours = () => ({ ...serverFilter(place.marker), ...fromProject(place) });
   return {
     name: 'server',
     maxBatch: 1,

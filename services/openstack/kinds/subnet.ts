@@ -4,9 +4,9 @@ import { EQUAL, type Found, type Kind, type KindName, type Look, READY } from '#
 import { Resource, SubnetSpec } from '#proto/pucp/driver/v1/resource.ts';
 import { absentIsDone } from '../api/errors.ts';
 import type { NeutronSubnet } from '../api/neutron-types.ts';
-import { neutronFilter, neutronMark } from '../api/tagging.ts';
+import { neutronMark } from '../api/tagging.ts';
 import { foreignPorts, unlessHeld } from './holders.ts';
-import { cloudName, localName, type SlicePlace, within } from './place.ts';
+import { cloudName, localName, neutronOurs, type SlicePlace, within } from './place.ts';
 import { poolsWithout, reservedBy } from './pools.ts';
 
 const MAX_BATCH = 100;
@@ -19,7 +19,7 @@ export function subnetKind(place: SlicePlace): Kind {
     maxBatch: MAX_BATCH,
     rebinds: [],
     async list(look, context) {
-      const listing = subnets.list(neutronFilter(marker), within(place, context));
+      const listing = subnets.list(neutronOurs(place), within(place, context));
       const [listed, names] = await Promise.all([listing, namesOf(look, 'network')]);
       return listed.map((subnet) => foundOf(subnet, names, place));
     },

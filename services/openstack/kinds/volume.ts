@@ -7,7 +7,7 @@ import { Resource, VolumeSpec } from '#proto/pucp/driver/v1/resource.ts';
 import type { CinderVolume } from '../api/cinder.ts';
 import { volumeFilter, volumeMark } from '../api/tagging.ts';
 import { unlessHeld, volumeHolders } from './holders.ts';
-import { cloudName, localName, type SlicePlace, within } from './place.ts';
+import { cloudName, fromProject, localName, type SlicePlace, within } from './place.ts';
 
 export function volumeKind(place: SlicePlace): Kind {
   const { cinder } = place.clients;
@@ -16,8 +16,7 @@ export function volumeKind(place: SlicePlace): Kind {
     maxBatch: 1,
     rebinds: [],
     async list(_look, context) {
-      const { allProjects } = place;
-      const ours = { ...volumeFilter(place.marker), ...(allProjects && { allProjects }) };
+      const ours = { ...volumeFilter(place.marker), ...fromProject(place) };
       const volumes = await cinder.listVolumes(ours, within(place, context));
       return volumes.map((volume) => foundOf(volume, place));
     },
