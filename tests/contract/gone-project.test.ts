@@ -6,6 +6,8 @@ import { after, before, test } from 'node:test';
 import { compileSpec } from '#engine/spec/compile.ts';
 import { Power } from '#proto/pucp/driver/v1/resource.ts';
 import { SliceSpec } from '#proto/pucp/slice/v1/slice.ts';
+import { createMarker, neutronFilter } from '../../services/openstack/api/tagging.ts';
+import { SLICE_MARK } from '../../services/openstack/marks.ts';
 import { type Contract, startContract } from './contract.ts';
 import { convergedOf, driveSlice } from './driver.ts';
 import { NOTHING, remains } from './slice.ts';
@@ -36,7 +38,18 @@ for (const [what, wish] of [
     try {
       const { projectId } = convergedOf(await converge(desired));
       assert.deepEqual(await remains(contract, sliceId), ONE_OF_EACH);
-      await contract.cloud.project('home').keystone.deleteProject(projectId, contract.within);
+      const { keystone, neutron, cinder } = contract.cloud.project('home');
+      await keystone.deleteProject(projectId, contract.within);
+      // It bears the slice's mark and lies elsewhere: nobody is to touch it.
+      const [description] = neutronFilter(createMarker(SLICE_MARK, sliceId)).description;
+      const foreign = await neutron.networks.create(
+        { name: 'foreign', description: description ?? '' },
+        contract.within,
+      );
+      const withForeign = (counts: Record<string, number>) => ({
+        ...counts,
+        networks: (counts.networks ?? 0) + 1,
+      });
       // A replica that has not seen the project a moment ago.
       const replica = await contract.another();
       try {
@@ -44,14 +57,17 @@ for (const [what, wish] of [
         const later = await driveSlice({ ...contract, url: replica.url }, user, `gone-${wish.length}`, known);
         const result = convergedOf(await later.converge([...wish]));
         assert.notEqual(result.projectId, projectId);
-        assert.deepEqual(await remains(contract, sliceId), wish.length > 0 ? ONE_OF_EACH : NOTHING);
-        const { cinder } = contract.cloud.project('home');
+        assert.deepEqual(
+          await remains(contract, sliceId),
+          withForeign(wish.length > 0 ? ONE_OF_EACH : NOTHING),
+        );
         const volumes = await cinder.listVolumes({ allProjects: true, projectId }, contract.within);
         assert.deepEqual(volumes, [], 'its volume is gone, too');
         convergedOf(await later.converge([]));
         later.close();
-        assert.deepEqual(await remains(contract, sliceId), NOTHING);
+        assert.deepEqual(await remains(contract, sliceId), withForeign(NOTHING));
       } finally {
+        await neutron.networks.remove(foreign.id, contract.within);
         await replica.close();
       }
     } finally {

@@ -102,6 +102,8 @@ async function startOnce(): Promise<Omit<Lane, 'renew'>> {
   function slice(): LaneSlice {
     const scope = { sliceId: randomUUID(), sliceName: 'lab', userId: 'u1', username: 'ana' };
     const itself = { id: scope.sliceId, name: scope.sliceName };
+    // As the driver knows it: whoever comes first finds nothing.
+    let isFresh = true;
     return {
       ...itself,
       async converge({ desired, onFailure = OnFailure.ROLLBACK, limits, signal, onEntry }) {
@@ -116,7 +118,9 @@ async function startOnce(): Promise<Omit<Lane, 'renew'>> {
         const worker = createSliceWorker({ ...deps, around, limits: { ...LIMITS, ...limits } });
         try {
           const context = { signal: signal ?? AbortSignal.timeout(60_000) };
-          return await worker.converge({ scope, projectId, desired, onFailure }, context);
+          const work = { scope, projectId, desired, onFailure, isFresh };
+          isFresh = false;
+          return await worker.converge(work, context);
         } finally {
           assertLegal(entries);
         }
