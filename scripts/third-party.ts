@@ -15,7 +15,7 @@ import {
   expectedOutcomes,
   missingTempest,
   runTempest,
-  runTempestTwice,
+  runTempestPatiently,
   TEMPEST_EXPECTED_FILE,
 } from '../tests/third-party/tempest.ts';
 
@@ -75,10 +75,10 @@ const TOOLS: Readonly<Record<string, Tool>> = {
       return { what: tests(outcomes), mistakes: weighed(fresh, gone), reasons, left };
     },
     onCloud: async (environment) => {
-      const run = values.record ? runTempest : runTempestTwice;
+      const run = values.record ? runTempest : runTempestPatiently;
       const { outcomes, reasons, left, again } = await run(environment);
       if (values.record) writeJson(TEMPEST_EXPECTED_FILE, outcomes);
-      for (const test of again) console.log(`Run a second time, alone: ${test} ${outcomes[test]}`);
+      for (const test of again) console.log(`Run anew, alone: ${test} ${outcomes[test]}`);
       const differences = compare(answersOf(expectedOutcomes()), answersOf(outcomes));
       return { what: tests(outcomes), mistakes: cloudly(differences), reasons, left };
     },
