@@ -1,6 +1,6 @@
 // Ours, as a user has it: the whole mesh, asked over REST and watched by its event stream.
 
-import { type Api, type Json, signIn } from '../../tests/support/api.ts';
+import { type Api, type Json, signUp } from '../../tests/support/api.ts';
 import { removeMesh, startMesh } from '../../tests/support/mesh.ts';
 import { administrator, logIn } from '../../tests/support/openstack.ts';
 import type { Contender } from './contender.ts';
@@ -33,15 +33,8 @@ export async function startOurMesh(env: Readonly<Record<string, string>> = {}): 
   const users: string[] = [];
   return {
     async user(name) {
-      const password = 'bench-password-1';
-      const response = await fetch(`${mesh.gateway}/api/auth/register`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ username: name, password, email: `${name}@example.edu` }),
-      });
-      if (!response.ok) throw new Error(`no user ${name}: ${await response.text()}`);
       users.push(name);
-      return await signIn(mesh.gateway, name, password);
+      return await signUp(mesh.gateway, name);
     },
     async calls() {
       const metrics = await (await fetch(`http://127.0.0.1:${mesh.ports.OPENSTACK_PORT}/metrics`)).text();

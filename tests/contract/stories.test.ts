@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type Api, type Json, signIn } from '../support/api.ts';
+import { type Api, type Json, signUp } from '../support/api.ts';
 import { type Mesh, removeMesh, startMesh, until } from '../support/mesh.ts';
 import { administrator, logIn, type Openstack } from '../support/openstack.ts';
 import { isRealCloud } from './contract.ts';
@@ -21,18 +21,7 @@ let cloud: Openstack;
 let id = '';
 before(async () => {
   mesh = await startMesh({ env: { OPENSTACK_QUOTAS: QUOTAS, SLICE_CHECK_INTERVAL_S: '0' } });
-  const account = {
-    username: NAME,
-    password: 'a-password-1',
-    email: 'stories@example.edu',
-  };
-  const registered = await fetch(`${mesh.gateway}/api/auth/register`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(account),
-  });
-  assert.equal(registered.status, 201, await registered.text());
-  user = await signIn(mesh.gateway, account.username, account.password);
+  user = await signUp(mesh.gateway, NAME);
 });
 after(async () => {
   if (!mesh) return;
@@ -42,9 +31,9 @@ after(async () => {
       await user.send('DELETE', `/api/slices/${id}`);
       await untilGone();
     }
-    const { projects } = await (await logIn(admin())).call('GET', 'identity', `/projects?name=pucp-${NAME}`);
-    for (const project of projects)
-      await (await logIn(admin())).call('DELETE', 'identity', `/projects/${project.id}`);
+    const keystone = await logIn(admin());
+    const { projects } = await keystone.call('GET', 'identity', `/projects?name=pucp-${NAME}`);
+    for (const project of projects) await keystone.call('DELETE', 'identity', `/projects/${project.id}`);
   } finally {
     await removeMesh(mesh);
   }

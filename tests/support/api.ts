@@ -23,6 +23,13 @@ export async function signIn(gateway: string, username: string, password: string
   return { token, send, json, list: json };
 }
 
+/** Makes an account that nobody had before, and logs it in. */
+export async function signUp(gateway: string, username: string): Promise<Api> {
+  const account = { username, password: 'a-password-1', email: `${username}@example.edu` };
+  await answer(await request(gateway, '', 'POST', '/api/auth/register', account));
+  return await signIn(gateway, username, account.password);
+}
+
 /** A slice of one network and some nodes, as the README has it. */
 export function slice(name: string, nodes = 1): Json {
   return {
