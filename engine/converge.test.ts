@@ -9,8 +9,8 @@ import { Resource } from '#proto/pucp/driver/v1/resource.ts';
 import { DEFAULT_LIMITS } from './environment.ts';
 import { createGate } from './gate.ts';
 import { KINDS } from './graph.ts';
-import { keyOf } from './kind.ts';
-import { type Call, createFakeCloud, type Fault } from './testing/fake-cloud.ts';
+import { keyOf, kindOf } from './kind.ts';
+import { type Call, createFakeCloud, type FakeCloud, type Fault } from './testing/fake-cloud.ts';
 import { assertEqualWorld, run } from './testing/run.ts';
 import { createVirtualClock } from './testing/virtual-clock.ts';
 import { shapes, wishOf } from './testing/wishes.ts';
@@ -23,7 +23,7 @@ function faultAt(at: number, fault: Fault, forEver = false): (call: Call) => Fau
   let victim: string | undefined;
   const name = (call: Call): string => `${call.verb} ${call.kind} ${call.names.join(',')}`;
   return (call) => {
-    if (call.verb === 'list') return 'none';
+    if (call.verb === 'list' || call.verb === 'stir') return 'none';
     if (count++ === at) victim = name(call);
     else if (!forEver || victim !== name(call)) return 'none';
     return fault;
@@ -41,7 +41,7 @@ test('a slice is deployed, and deploying it again asks for nothing', async () =>
       const before = cloud.calls.length;
       assert.equal((await run({ cloud, clock, desired })).outcome, Outcome.CONVERGED);
       const after = cloud.calls.slice(before);
-      assert.equal(after.filter(({ verb }) => verb !== 'list').length, 0);
+      assert.equal(after.filter(({ verb }) => verb !== 'list' && verb !== 'stir').length, 0);
       assert.equal(after.length, KINDS.length, 'one list a kind');
     }),
     FAST,
@@ -217,6 +217,30 @@ test('lists that lag behind make no duplicate', async () => {
   );
 });
 
+test('a server that broke because that of an earlier call came late gives way to it', async () => {
+  const clock = createVirtualClock();
+  const desired = wishOf({ routed: [false], servers: [[0]] });
+  const [server] = desired.filter((resource) => kindOf(resource) === 'server');
+  assert.ok(server);
+  const cloud: FakeCloud = createFakeCloud({
+    clock,
+    fault({ verb, kind }) {
+      if (verb !== 'create' || kind !== 'server') return 'none';
+      void clock.wait(1_000, new AbortController().signal).then(() => {
+        const ports = cloud.world().filter(({ resource }) => kindOf(resource) === 'port');
+        const uses = ports.map(({ resource }) => resource.cloudId);
+        cloud.plant({ resource: { ...server, cloudId: 'late' }, uses, replacements: 0 });
+      });
+      return 'breaks';
+    },
+  });
+  assert.equal((await run({ cloud, clock, desired })).outcome, Outcome.CONVERGED);
+  assertEqualWorld(cloud, desired);
+  assert.ok(cloud.world().some(({ resource }) => resource.cloudId === 'late'));
+  const made = cloud.calls.filter(({ verb, kind }) => verb === 'create' && kind === 'server');
+  assert.equal(made.length, 1);
+});
+
 test('duplicates are removed and the one in use is kept', async () => {
   const clock = createVirtualClock();
   const cloud = createFakeCloud({ clock });
@@ -297,7 +321,10 @@ test('where everything is to go, what cannot go is named and the rest goes all t
 
 test('a cloud that cannot be listed is reported as such, to be tried again', async () => {
   const clock = createVirtualClock();
-  const cloud = createFakeCloud({ clock, fault: ({ verb }) => (verb === 'list' ? 'before' : 'none') });
+  const cloud = createFakeCloud({
+    clock,
+    fault: ({ verb }) => (verb === 'list' || verb === 'stir' ? 'before' : 'none'),
+  });
   await assert.rejects(
     run({ cloud, clock, desired: [], onFailure: OnFailure.ROLLBACK }),
     (error) => error instanceof Failure && error.code === 'UNAVAILABLE' && error.retryable,

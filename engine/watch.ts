@@ -14,6 +14,8 @@ import type { World } from './world.ts';
 
 /** A busy cloud has better things to do than to list what is not there yet; but nobody waits longer for the next look. */
 const LONGEST_REST_MS = 10_000;
+/** While a cheaper question tells when all is done, lists in full only show how far it is. */
+const FULL_LIST_REST = 4;
 
 export type WatchOptions = {
   readonly tasks: Map<string, Task>;
@@ -43,6 +45,7 @@ export function createWatch(options: WatchOptions): Watch {
   const { kinds, clock, gate, limits, log, scope, signal } = environment;
   let paceMs = limits.paceMs.first;
   let nextMs = clock.now() + paceMs;
+  let fullListMs = 0;
   let looking = false;
   let misses = 0;
   let firstMissMs = 0;
@@ -76,13 +79,15 @@ export function createWatch(options: WatchOptions): Watch {
       const stir = await stirOf(watched);
       // The look after the last of the work may be this one.
       if (stir === 'all' && isAllThatIsLeft(watched)) await world.lookWhole();
-      else if (stir !== 'none') await world.look([...new Set(watched.flatMap(kindsToList))]);
+      else if (isWorthAList(stir)) {
+        await world.look([...new Set(watched.flatMap(kindsToList))]);
+        fullListMs = clock.now() + restAfter(startMs, FULL_LIST_REST);
+      }
       misses = 0;
       const moved = watched.filter(review);
       paceMs = moved.length > 0 ? limits.paceMs.first : Math.min(paceMs * 1.5, limits.paceMs.max);
       // So all runs together have less than one list under way, however many they are and however long it takes.
-      const restMs = Math.min((clock.now() - startMs) * (1 + gate.runs()), LONGEST_REST_MS);
-      nextMs = clock.now() + Math.max(paceMs, restMs);
+      nextMs = clock.now() + Math.max(paceMs, restAfter(startMs, 1));
     } catch (error) {
       missed(error);
     } finally {
@@ -90,8 +95,20 @@ export function createWatch(options: WatchOptions): Watch {
     }
   }
 
-  /** How much has happened, if the cloud says so for less than a list; as much as may be otherwise. */
-  async function stirOf(watched: readonly Task[]): Promise<Stir> {
+  function isWorthAList(stir: Stir | undefined): boolean {
+    if (stir === undefined) return true;
+    if (stir === 'none') return false;
+    // What is left may be waiting for just this.
+    const isEagerlyAwaited = stir === 'all' && inState('running').length === 0;
+    return isEagerlyAwaited || clock.now() >= fullListMs;
+  }
+
+  function restAfter(startMs: number, rest: number): number {
+    return Math.min((clock.now() - startMs) * (rest + gate.runs()), LONGEST_REST_MS);
+  }
+
+  /** How much has happened, if the cloud says so for less than a list. */
+  async function stirOf(watched: readonly Task[]): Promise<Stir | undefined> {
     const groups = Map.groupBy(watched, ({ kind, state, step: { action } }) => {
       const isPlain = state === 'waiting' && action !== 'update' && action !== 'keep';
       return isPlain ? `${kind} ${action === 'delete' ? 'gone' : 'ready'}` : '';
@@ -100,17 +117,12 @@ export function createWatch(options: WatchOptions): Watch {
     const questions = [...groups].map(([group, members]) => {
       const [kind, until] = group.split(' ') as [KindName, 'ready' | 'gone'];
       const found = members.flatMap((task) => task.found ?? []);
-      // What the last list did not show, since it was made meanwhile, is looked for.
-      const isListed = found.every(({ resource }) => world.find(kind, resource.cloudId));
-      const ask = isListed ? kinds[kind]?.stirs : undefined;
+      const ask = kinds[kind]?.stirs;
       return ask && (() => ask(found, until, { scope, signal }));
     });
-    for (const question of questions.includes(undefined) ? [] : questions) {
-      if (question) stirs.add(await question());
-    }
-    if (stirs.size === 0) return 'some';
-    const [only = 'some'] = stirs;
-    return stirs.size === 1 ? only : 'some';
+    if (questions.includes(undefined)) return undefined;
+    for (const question of questions) stirs.add((await question?.()) ?? 'some');
+    return stirs.size > 1 ? 'some' : [...stirs][0];
   }
 
   function isAllThatIsLeft(watched: readonly Task[]): boolean {
@@ -143,7 +155,7 @@ export function createWatch(options: WatchOptions): Watch {
         else giveUpIfLate(task, 'it is still there');
       } else if (found) {
         judge(task, found);
-      } else if (clock.now() - task.attemptedMs > limits.lagMs) {
+      } else {
         task.state = 'overtaken';
       }
     }
@@ -186,6 +198,12 @@ export function createWatch(options: WatchOptions): Watch {
   ): void {
     const { key } = task.step;
     progress.resource(found.resource, ResourceState.BROKEN, failure.message);
+    // A call of an earlier worker came late, and the two are in each other's way: a new plan keeps the better one.
+    const others = world.named(key).filter((one) => one.resource.cloudId !== found.resource.cloudId);
+    if (others.some((one) => !tasks.has(deleteId(one)))) {
+      task.state = 'overtaken';
+      return;
+    }
     const count = replaced.get(key) ?? 0;
     if (isFutile || count >= limits.replacements) {
       stop(brokenFailure(found, failure));

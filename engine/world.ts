@@ -50,8 +50,11 @@ export function createWorld(environment: Environment): World {
     const results = await Promise.allSettled(wanted.map(lookAt));
     const failed = results.find((result) => result.status === 'rejected');
     if (failed) throw failed.reason;
-    for (const [name, list] of running) lists.set(name, await list);
-    for (const found of all()) recent.delete(found.resource.cloudId);
+    for (const [name, list] of running) {
+      const found = await list;
+      for (const { resource } of found) recent.delete(resource.cloudId);
+      lists.set(name, [...found, ...lagging().filter(({ resource }) => kindOf(resource) === name)]);
+    }
   }
 
   function all(): readonly Found[] {
@@ -59,13 +62,13 @@ export function createWorld(environment: Environment): World {
   }
 
   /** Made by this run a moment ago and not listed yet: clouds with several API servers lag. */
-  function isLagging(): boolean {
+  function lagging(): readonly Found[] {
     for (const [id, { atMs }] of recent) if (clock.now() - atMs > limits.lagMs) recent.delete(id);
-    return recent.size > 0;
+    return [...recent.values()].map(({ found }) => found);
   }
 
   async function lookAtAll(): Promise<readonly Found[]> {
-    const isKnown = isWhole && !isLagging();
+    const isKnown = isWhole && lagging().length === 0;
     isWhole = false;
     if (isKnown) return all();
     const startMs = clock.now();
@@ -74,7 +77,7 @@ export function createWorld(environment: Environment): World {
       let failure: Failure | undefined;
       try {
         await look(listed);
-        if (!isLagging()) return all();
+        if (lagging().length === 0) return all();
       } catch (error) {
         if (!(error instanceof Failure) || !error.retryable) throw error;
         if (clock.now() - startMs > limits.unreachableMs) throw error;

@@ -4,9 +4,9 @@
 
 import { IN_FLIGHT } from '#engine/environment.ts';
 import type { Json } from '../../tests/support/api.ts';
-import { type Administrator, logIn, type Openstack } from '../../tests/support/openstack.ts';
+import { type Administrator, logIn, type Openstack, removeProject } from '../../tests/support/openstack.ts';
 import type { Contender } from './contender.ts';
-import { makeProject, removeProject, until } from './projects.ts';
+import { makeProject, until } from './projects.ts';
 import { FLAVOR, IMAGE, type Shape } from './shapes.ts';
 
 const POLL_MS = 500;

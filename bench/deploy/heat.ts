@@ -1,9 +1,9 @@
 // Heat, with a template of the same networks, subnets, ports and servers.
 // Reference: https://docs.openstack.org/heat/latest/template_guide/hot_spec.html
 
-import { type Administrator, logIn } from '../../tests/support/openstack.ts';
+import { type Administrator, logIn, removeProject } from '../../tests/support/openstack.ts';
 import type { Contender } from './contender.ts';
-import { makeProject, removeProject, until } from './projects.ts';
+import { makeProject, until } from './projects.ts';
 import { FLAVOR, IMAGE, type Shape } from './shapes.ts';
 
 const POLL_MS = 500;

@@ -2,9 +2,8 @@
 
 import { type Api, type Json, signUp } from '../../tests/support/api.ts';
 import { removeMesh, startMesh } from '../../tests/support/mesh.ts';
-import { administrator, logIn } from '../../tests/support/openstack.ts';
+import { administrator, logIn, removeProject } from '../../tests/support/openstack.ts';
 import type { Contender } from './contender.ts';
-import { removeProject } from './projects.ts';
 import { FLAVOR, IMAGE, type Shape } from './shapes.ts';
 
 /** Nobody's limits are what is measured. */

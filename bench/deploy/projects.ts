@@ -25,12 +25,6 @@ export async function makeProject(administrator: Administrator, name: string): P
   await admin.call('PUT', 'network', `/quotas/${id}`, { quota: network });
 }
 
-export async function removeProject(administrator: Administrator, name: string): Promise<void> {
-  const admin = await logIn(administrator);
-  const { projects } = await admin.call('GET', 'identity', `/projects?name=${name}`);
-  for (const { id } of projects) await admin.call('DELETE', 'identity', `/projects/${id}`);
-}
-
 /** Asks again until the answer is there. */
 export async function until<T>(ask: () => Promise<T | undefined>, everyMs: number): Promise<T> {
   for (;;) {

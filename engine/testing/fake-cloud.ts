@@ -33,7 +33,8 @@ export type Fault =
   | 'late';
 
 export type Call = {
-  readonly verb: 'create' | 'update' | 'delete' | 'list';
+  /** `stir` is the question that is cheaper than a list. */
+  readonly verb: 'create' | 'update' | 'delete' | 'list' | 'stir';
   readonly kind: KindName;
   /** Names, or nothing for a list. */
   readonly names: readonly string[];
@@ -176,7 +177,7 @@ export function createFakeCloud(options: FakeCloudOptions): FakeCloud {
         ),
       ...(name === 'server' && {
         stirs: (waiting: readonly Found[], until: 'ready' | 'gone') =>
-          call('list', name, [], (): Stir => {
+          call('stir', name, [], (): Stir => {
             const still = waiting.filter(({ resource: { cloudId } }) => {
               const stored = things.get(cloudId);
               return stored && (until === 'gone' || clock.now() < stored.readyMs);

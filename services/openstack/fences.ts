@@ -134,7 +134,8 @@ function fromJson(json: unknown): LastWish {
   return { scope: Scope.fromJSON(scope), desired: desired.map((resource) => Resource.fromJSON(resource)) };
 }
 
-function fenced(sliceId: string): Failure {
+/** The slice is another worker's by now. */
+export function fenced(sliceId: string): Failure {
   return new Failure({
     code: 'ABORTED',
     reason: 'FENCED',

@@ -44,10 +44,11 @@ function pausedReplica(nth: number) {
   const paused = Promise.withResolvers<void>();
   const goOn = Promise.withResolvers<void>();
   let checks = 0;
+  const own = rig.another();
   const worker: SliceWorker = {
-    ...rig.deps.worker,
+    ...own,
     converge: (work, calling, listeners = {}) =>
-      rig.deps.worker.converge(work, calling, {
+      own.converge(work, calling, {
         ...listeners,
         async admit() {
           await listeners.admit?.();
@@ -83,7 +84,7 @@ for (const nth of [1, 2]) {
   test(`what a paused worker makes of a slice that was deleted meanwhile is found and removed (call ${nth})`, async () => {
     const sliceId = randomUUID();
     const first = pausedReplica(nth);
-    const second = replicaWith(rig.deps.worker);
+    const second = replicaWith(rig.another());
     const late = first.converge(sliceId, labOf({ nodes: 1 }), 1);
     late.catch(() => {});
     await first.paused;
@@ -100,7 +101,7 @@ for (const nth of [1, 2]) {
 test('a duplicate that a paused worker makes is removed, and the slice stays as it is', async () => {
   const sliceId = randomUUID();
   const first = pausedReplica(1);
-  const second = replicaWith(rig.deps.worker);
+  const second = replicaWith(rig.another());
   const lab = labOf({ nodes: 1 });
   const late = first.converge(sliceId, lab, 1);
   late.catch(() => {});
@@ -117,7 +118,7 @@ test('a duplicate that a paused worker makes is removed, and the slice stays as 
 
 test('no look is made where nobody came late', async () => {
   const sliceId = randomUUID();
-  const replica = replicaWith(rig.deps.worker);
+  const replica = replicaWith(rig.another());
   await replica.converge(sliceId, labOf({ nodes: 1 }), 1);
   await replica.converge(sliceId, [], 2);
   assert.equal(await replica.looks.sweep(AbortSignal.timeout(30_000)), 0);
@@ -125,7 +126,7 @@ test('no look is made where nobody came late', async () => {
 
 test('a slice that was taken over from a worker that died is looked at once more after a while', async () => {
   const sliceId = randomUUID();
-  const replica = replicaWith(rig.deps.worker);
+  const replica = replicaWith(rig.another());
   await createFences(knex).claim({ sliceId, fence: 1, holder: randomUUID() });
   await replica.converge(sliceId, labOf({ nodes: 1 }), 2);
   assert.equal(await replica.looks.sweep(AbortSignal.timeout(30_000)), 0, 'not yet');

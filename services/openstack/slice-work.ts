@@ -27,6 +27,7 @@ import { kindsOf } from './kinds/all.ts';
 import { OWNER_MARK, SLICE_MARK } from './marks.ts';
 import { createOffers, mustFind, type OfferDeps } from './offers.ts';
 import type { Tenancy } from './tenancy.ts';
+import { createTurns } from './turns.ts';
 
 export type SliceWorkDeps = Omit<OfferDeps, 'home'> & {
   readonly cloud: Cloud;
@@ -67,7 +68,7 @@ export type PlanWork = Pick<SliceWork, 'scope' | 'desired'> &
   );
 
 export type SliceWorker = {
-  /** See the engine's `converge`. The signal ends the work after the calls under way. */
+  /** See the engine's `converge`, and `Turns`. The signal ends the work after the calls under way. */
   converge(work: SliceWork, context: CallContext, listeners?: Listeners): Promise<Converged>;
   /** What `converge` would begin with. Nothing is touched. */
   plan(work: PlanWork, context: CallContext): Promise<Plan>;
@@ -81,6 +82,7 @@ export type SliceWorker = {
 export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
   const home = deps.cloud.project('home');
   const gate = createGate(deps.inFlight ?? IN_FLIGHT);
+  const turns = createTurns();
 
   /** Never the configured project in place of another one: what is made there would not be found here. */
   async function clientsOf(projectId: string, context: CallContext): Promise<ProjectClients> {
@@ -164,9 +166,12 @@ export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
 
   return {
     async converge(work, context, listeners = {}) {
-      const result = await run(work, context, listeners);
-      await tidyJournal(work, result);
-      return result;
+      const turn = { sliceId: work.scope.sliceId, fence: work.fence ?? 0 };
+      return await turns.take(turn, context.signal, async (signal) => {
+        const result = await run(work, { ...context, signal }, listeners);
+        await tidyJournal(work, result);
+        return result;
+      });
     },
     async plan(work, context) {
       if (!work.isNew) return await planOnly(work.desired, await environmentOf(work, context));

@@ -24,12 +24,13 @@ export type Handler = (id: string, signal: AbortSignal) => Promise<void>;
 const NAME = 'slices';
 const SCHEMA = 'slice_queue';
 const STOP_MS = 8_000;
+const BEAT_S = 3;
 
 // `stately` allows one waiting and one running job a key: an intent that arrives while a job is ending is queued behind
-// it, where `exclusive` would drop it. A worker that stops beating for ten seconds, the least pg-boss allows, loses its
-// job. A job may take as long as it needs while it beats; 24 hours is the most pg-boss allows.
+// it, where `exclusive` would drop it. A worker that stops beating for fifteen seconds loses its job: a machine that a cloud
+// shares may be out of breath for some. A job may take as long as it needs while it beats; 24 hours is the most pg-boss allows.
 const QUEUE = {
-  heartbeatSeconds: 10,
+  heartbeatSeconds: 15,
   expireInSeconds: 24 * 3600 - 1,
   retryLimit: 1_000,
   retryDelay: 1,
@@ -68,6 +69,7 @@ export async function openQueue({ url, log }: { url: Secret; log: Log }): Promis
         pollingIntervalSeconds: 0.5,
         notifyPollingIntervalSeconds: 2,
         burstWhenReadyExceeds: 1,
+        heartbeatRefreshSeconds: BEAT_S,
       };
       await boss.work<{ id: string }>(NAME, options, async ([job]) => {
         if (job) await handler(job.data.id, job.signal);

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Api, type Json, signUp } from '../support/api.ts';
 import { type Mesh, removeMesh, startMesh, until } from '../support/mesh.ts';
-import { administrator, logIn, type Openstack } from '../support/openstack.ts';
+import { administrator, logIn, type Openstack, removeProject } from '../support/openstack.ts';
 import { isRealCloud } from './contract.ts';
 
 const NODES = 10;
@@ -31,9 +31,7 @@ after(async () => {
       await user.send('DELETE', `/api/slices/${id}`);
       await untilGone();
     }
-    const keystone = await logIn(admin());
-    const { projects } = await keystone.call('GET', 'identity', `/projects?name=pucp-${NAME}`);
-    for (const project of projects) await keystone.call('DELETE', 'identity', `/projects/${project.id}`);
+    await removeProject(admin(), `pucp-${NAME}`);
   } finally {
     await removeMesh(mesh);
   }

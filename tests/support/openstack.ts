@@ -68,3 +68,9 @@ export async function logIn(
     },
   };
 }
+
+export async function removeProject(administrator: Administrator, name: string): Promise<void> {
+  const admin = await logIn(administrator);
+  const { projects } = await admin.call('GET', 'identity', `/projects?name=${name}`);
+  for (const { id } of projects) await admin.call('DELETE', 'identity', `/projects/${id}`);
+}

@@ -15,7 +15,7 @@ import { createCatalog } from '../catalog.ts';
 import { cloudSettings } from '../cloud-config.ts';
 import { readConfig } from '../config.ts';
 import type { DriverDeps } from '../driver.ts';
-import { createSliceWorker, type SliceWorkDeps } from '../slice-work.ts';
+import { createSliceWorker, type SliceWorkDeps, type SliceWorker } from '../slice-work.ts';
 
 export type Rig = {
   readonly cloud: Cloud;
@@ -31,6 +31,8 @@ export type Rig = {
   observe(): Promise<Resource[]>;
   /** What a driver is made with, but for its memory. */
   readonly deps: Omit<DriverDeps, 'fences' | 'journal'>;
+  /** A worker as another process has it. */
+  another(): SliceWorker;
   close(): Promise<void>;
 };
 
@@ -109,6 +111,7 @@ export async function startRig({ buildDelayMs = 100, journal = noJournal }: RigO
       worker: worker({}),
       tenancy,
     },
+    another: () => worker({}),
     async converge(desired, { onFailure = OnFailure.KEEP, limits = {}, signal, report } = {}) {
       const reports: Report[] = [];
       const work = { scope, projectId, desired, onFailure };

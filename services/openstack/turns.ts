@@ -1,0 +1,50 @@
+// Within one process a slice is worked on by one run at a time. A new one ends the one before, and begins when the calls that
+// that one has under way have ended: what they make would be in none of its lists, and be made twice.
+
+import { throwIfAborted } from '#common/errors.ts';
+import { fenced } from './fences.ts';
+
+export type Turns = {
+  /**
+   * Runs `work` when the run before it has ended; its signal fires when the next one comes. Throws FENCED if the run before
+   * has a greater fence, and CANCELLED if `signal` fires first.
+   */
+  take<T>(
+    slice: { readonly sliceId: string; readonly fence: number },
+    signal: AbortSignal,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T>;
+};
+
+type Turn = { readonly fence: number; readonly stop: AbortController; readonly over: Promise<unknown> };
+
+export function createTurns(): Turns {
+  const latest = new Map<string, Turn>();
+  return {
+    async take({ sliceId, fence }, signal, work) {
+      const former = latest.get(sliceId);
+      if (former && former.fence > fence) throw fenced(sliceId);
+      const own = Promise.withResolvers<void>();
+      const stop = new AbortController();
+      const turn: Turn = { fence, stop, over: Promise.all([former?.over, own.promise]) };
+      latest.set(sliceId, turn);
+      turn.over.then(() => latest.get(sliceId) === turn && latest.delete(sliceId));
+      former?.stop.abort(fenced(sliceId));
+      const both = AbortSignal.any([signal, stop.signal]);
+      try {
+        await Promise.race([former?.over, fired(both)]);
+        throwIfAborted(both);
+        return await work(both);
+      } finally {
+        own.resolve();
+      }
+    },
+  };
+}
+
+function fired(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    if (signal.aborted) done();
+    else signal.addEventListener('abort', () => done(), { once: true });
+  });
+}
