@@ -23,12 +23,20 @@ export type DatabaseOptions = {
   readonly patienceMs?: number;
 };
 
+const QUERY_MS = 120_000;
+
 /** Connects, brings the schema up to date (one replica at a time) and returns the pool. */
 export async function openDatabase(options: DatabaseOptions): Promise<Knex> {
   const { url, schema, migrations, log, poolMax = 10, patienceMs = 30_000 } = options;
   const knex = createKnex({
     client: 'pg',
-    connection: { connectionString: url.reveal(), application_name: `pucp-${schema}` },
+    connection: {
+      connectionString: url.reveal(),
+      application_name: `pucp-${schema}`,
+      // A server that vanished without a word is noticed.
+      query_timeout: QUERY_MS,
+      keepAlive: true,
+    },
     searchPath: [schema],
     pool: { min: 0, max: poolMax },
     // knex writes to the console otherwise; what fails is thrown, and logged by who catches it.

@@ -9,7 +9,7 @@ import { Resource } from '#proto/pucp/driver/v1/resource.ts';
 import { DEFAULT_LIMITS } from './environment.ts';
 import { createGate } from './gate.ts';
 import { KINDS } from './graph.ts';
-import { keyOf, kindOf } from './kind.ts';
+import { type Kinds, keyOf, kindOf } from './kind.ts';
 import { type Call, createFakeCloud, type FakeCloud, type Fault } from './testing/fake-cloud.ts';
 import { assertEqualWorld, run } from './testing/run.ts';
 import { createVirtualClock } from './testing/virtual-clock.ts';
@@ -239,6 +239,41 @@ test('a server that broke because that of an earlier call came late gives way to
   assert.ok(cloud.world().some(({ resource }) => resource.cloudId === 'late'));
   const made = cloud.calls.filter(({ verb, kind }) => verb === 'create' && kind === 'server');
   assert.equal(made.length, 1);
+});
+
+test('a change that the cloud accepts and does not make is given up, with what is missing', async () => {
+  const clock = createVirtualClock();
+  const cloud = createFakeCloud({ clock });
+  const desired = wishOf({ routed: [false], servers: [[0]] });
+  await run({ cloud, clock, desired });
+  const reason = 'its flavor is small instead of large';
+  const kinds: Kinds = {
+    ...cloud.kinds,
+    server: { ...cloud.kinds.server, difference: () => ({ type: 'change', reason, again: true }) },
+  };
+  const before = cloud.calls.length;
+  const { outcome, errorMessage } = await run({ cloud: { ...cloud, kinds }, clock, desired });
+  assert.equal(outcome, Outcome.FAILED);
+  assert.match(errorMessage, /could not be changed: the cloud accepted it 6 times .* its flavor is small/);
+  assert.equal(cloud.calls.slice(before).filter(({ verb }) => verb === 'update').length, 6);
+});
+
+test('what a lost call makes while everything is rolled back is removed, too', async () => {
+  const clock = createVirtualClock();
+  let servers = 0;
+  const cloud = createFakeCloud({
+    clock,
+    fault({ verb, kind }) {
+      if (verb !== 'create' || kind !== 'server') return 'none';
+      servers += 1;
+      return servers === 1 ? 'late' : 'terminal';
+    },
+  });
+  const desired = wishOf({ routed: [false], servers: [[0], [0]] });
+  const { outcome } = await run({ cloud, clock, desired, onFailure: OnFailure.ROLLBACK });
+  assert.equal(outcome, Outcome.ROLLED_BACK);
+  await clock.wait(30_000, new AbortController().signal);
+  assertEqualWorld(cloud, []);
 });
 
 test('duplicates are removed and the one in use is kept', async () => {

@@ -13,7 +13,7 @@ import { type Found, type Key, type Kinds, keyOf, kindOf } from './kind.ts';
 import { isDone, type Plan, plan, summarize } from './plan.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { brokenFailure } from './watch.ts';
-import { createWorld } from './world.ts';
+import { createWorld, type World } from './world.ts';
 
 export type Wish = {
   readonly desired: readonly Resource[];
@@ -31,22 +31,25 @@ export type Converged = Omit<ConvergeResult, 'projectId'>;
  */
 export async function converge(wish: Wish, environment: Environment): Promise<Converged> {
   checkWish(wish.desired);
-  const progress = createProgress(environment.report);
+  const run = { environment, progress: createProgress(environment.report), world: createWorld(environment) };
   try {
-    const observed = await reach(wish, environment, progress);
+    const observed = await reach(wish, run);
     return { outcome: Outcome.CONVERGED, errorMessage: '', reason: '', observed, failed: [] };
   } catch (error) {
     const failure = terminalFailure(error, environment);
     const told = await tell(failure, environment);
     return wish.onFailure === OnFailure.ROLLBACK && wish.desired.length > 0
-      ? await rollBack(told, environment, progress)
-      : { ...told, observed: await observe(environment) };
+      ? await rollBack(told, run)
+      : { ...told, observed: await observe(environment, run.world) };
   }
 }
 
 /** Lists everything of the slice, each with its state. */
-export async function observe(environment: Environment): Promise<Resource[]> {
-  return asObserved(await createWorld(environment).lookAtAll(), environment.kinds);
+export async function observe(
+  environment: Environment,
+  world: World = createWorld(environment),
+): Promise<Resource[]> {
+  return asObserved(await world.lookAtAll(), environment.kinds);
 }
 
 /** What `converge` would begin with now. Nothing is done. Throws as `converge` does. */
@@ -73,18 +76,19 @@ function planNext({ desired, found, environment: { kinds, limits }, replaced }: 
     desired,
     found,
     kinds,
-    mayReplace: (key, { isFutile }) =>
-      !replaced || (!isFutile && (replaced.get(key) ?? 0) < limits.replacements),
+    mayReplace: (key, { isFutile, isKept }) =>
+      !isKept && (!replaced || (!isFutile && (replaced.get(key) ?? 0) < limits.replacements)),
   });
 }
 
+/** What a run knows stays known when it rolls back: what it made a moment ago, and what may still be on its way. */
+type Run = { readonly environment: Environment; readonly progress: Progress; readonly world: World };
+
 async function reach(
   { desired, isFresh = false }: Pick<Wish, 'desired' | 'isFresh'>,
-  environment: Environment,
-  progress: Progress,
+  { environment, progress, world }: Run,
 ): Promise<Resource[]> {
   const { kinds, log, scope } = environment;
-  const world = createWorld(environment);
   const replaced = new Map<Key, number>();
   const patience = createPatience(environment);
   const wished = KINDS.filter((kind) => desired.some((one) => kindOf(one) === kind));
@@ -150,15 +154,16 @@ function notConverging(): Failure {
   });
 }
 
-async function rollBack(told: Told, environment: Environment, progress: Progress): Promise<Converged> {
+async function rollBack(told: Told, run: Run): Promise<Converged> {
+  const { environment, progress, world } = run;
   progress.say(`rolling back: ${told.errorMessage}`);
   try {
-    const observed = await reach({ desired: [] }, environment, progress);
+    const observed = await reach({ desired: [] }, run);
     return { ...told, observed, outcome: Outcome.ROLLED_BACK };
   } catch (error) {
     const second = await tell(terminalFailure(error, environment), environment);
     const errorMessage = `${told.errorMessage} Rolling back failed too: ${second.errorMessage}`;
-    return { ...told, errorMessage, observed: await observe(environment) };
+    return { ...told, errorMessage, observed: await observe(environment, world) };
   }
 }
 

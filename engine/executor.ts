@@ -191,7 +191,7 @@ export async function execute({
     const isLate = unfinished.some((task) => now - (task.startedMs ?? now) > limits.stepMs);
     lastProblem = terminal(batch, problem);
     // What was listed a moment ago may be gone by now, by the hand of a worker before us: a new plan looks again.
-    const mayPass = problem.retryable || problem.code === 'NOT_FOUND';
+    const mayPass = problem.retryable || problem.code === 'NOT_FOUND' || isOwnTrace(batch, problem);
     const delayMs = retryDelayMs(
       Math.max(...batch.map(({ attempts }) => attempts)) - 1,
       problem.retryAfterS,
@@ -202,8 +202,10 @@ export async function execute({
     if (isFinal && isRemoval) refusal ??= lastProblem;
     else if (isFinal) stop(lastProblem);
     else sayRetry(unfinished, problem, delayMs);
+    // Who lost an answer does not know whether the cloud is still at it.
+    const doubtMs = ['DEADLINE_EXCEEDED', 'UNAVAILABLE'].includes(problem.code) ? limits.doubtMs : 0;
+    if (unfinished.some(makes)) world.doubt(now + doubtMs);
     for (const task of unfinished) {
-      const doubtMs = problem.code === 'DEADLINE_EXCEEDED' ? limits.doubtMs : 0;
       const isOvertaken = isFinal || task.attempts >= ATTEMPTS_PER_PLAN;
       task.state = makes(task) ? 'doubtful' : isOvertaken ? 'overtaken' : 'pending';
       task.notBeforeMs = now + delayMs;
@@ -239,6 +241,14 @@ export async function execute({
       detail,
     };
   }
+}
+
+/** What is taken may be taken by the call before, whose answer was lost: a list tells. */
+function isOwnTrace(batch: readonly Task[], { code }: Failure): boolean {
+  return (
+    code === 'ALREADY_EXISTS' &&
+    batch.some((task) => makes(task) && task.attempts > 1 && task.attempts < ATTEMPTS_PER_PLAN)
+  );
 }
 
 /** Groups neighbours of one kind that are made by the same call. */

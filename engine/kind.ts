@@ -36,6 +36,8 @@ export type Readiness =
       readonly failure: Failure;
       /** Made anew now, it would end the same way; only a later run may try. */
       readonly isFutile?: true;
+      /** It holds what nobody can give back: never made anew. */
+      readonly isKept?: true;
     };
 
 export type Difference =

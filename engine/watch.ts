@@ -16,6 +16,8 @@ import type { World } from './world.ts';
 const LONGEST_REST_MS = 10_000;
 /** While a cheaper question tells when all is done, lists in full only show how far it is. */
 const FULL_LIST_REST = 4;
+/** A change in steps takes three; more often the cloud accepts it and does not make it. */
+const MOST_AGAIN = 6;
 
 export type WatchOptions = {
   readonly tasks: Map<string, Task>;
@@ -155,7 +157,7 @@ export function createWatch(options: WatchOptions): Watch {
         else giveUpIfLate(task, 'it is still there');
       } else if (found) {
         judge(task, found);
-      } else {
+      } else if (clock.now() - task.attemptedMs > limits.lagMs) {
         task.state = 'overtaken';
       }
     }
@@ -179,6 +181,8 @@ export function createWatch(options: WatchOptions): Watch {
       return;
     }
     if (left.type === 'change' && left.again) {
+      if (task.attempts >= MOST_AGAIN) stop(terminal([task], notChanging(task.attempts, left.reason)));
+      task.notBeforeMs = clock.now() + retryDelayMs(task.attempts - 1, undefined, environment);
       task.state = 'pending';
       return;
     }
@@ -194,7 +198,7 @@ export function createWatch(options: WatchOptions): Watch {
   function handleBroken(
     task: Task,
     found: Found,
-    { failure, isFutile }: Extract<Readiness, { state: 'broken' }>,
+    { failure, isFutile, isKept }: Extract<Readiness, { state: 'broken' }>,
   ): void {
     const { key } = task.step;
     progress.resource(found.resource, ResourceState.BROKEN, failure.message);
@@ -205,7 +209,7 @@ export function createWatch(options: WatchOptions): Watch {
       return;
     }
     const count = replaced.get(key) ?? 0;
-    if (isFutile || count >= limits.replacements) {
+    if (isFutile || isKept || count >= limits.replacements) {
       stop(brokenFailure(found, failure));
       task.state = 'overtaken';
     } else if (!makes(task)) {
@@ -255,6 +259,11 @@ export function createWatch(options: WatchOptions): Watch {
 function kindsToList({ kind, step }: Task): KindName[] {
   if (step.action !== 'update' || !step.desired) return [kind];
   return [kind, ...dependenciesOf(step.desired).map((key) => key.split('/')[0] as KindName)];
+}
+
+function notChanging(times: number, difference: string): Failure {
+  const message = `the cloud accepted it ${times} times and did not make it: ${difference}`;
+  return new Failure({ code: 'FAILED_PRECONDITION', reason: 'CHANGE_NOT_MADE', message });
 }
 
 /** The cloud gave up a resource, and it may not be made anew (any more): which, why, and how often it was tried. */

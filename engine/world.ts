@@ -26,6 +26,8 @@ export type World = {
   named(key: Key): readonly Found[];
   /** What this run made, before any list shows it. */
   made(found: Found): void;
+  /** Until then something may come to be that this run asked for and got no answer about. */
+  doubt(untilMs: number): void;
   /** What this run removed, before lists stop showing it. */
   removed(found: Found): void;
 };
@@ -36,6 +38,7 @@ export function createWorld(environment: Environment): World {
   const recent = new Map<string, { found: Found; atMs: number }>();
   let listed: readonly KindName[] = KINDS;
   let isWhole = false;
+  let doubtUntilMs = 0;
 
   async function look(wanted: readonly KindName[]): Promise<void> {
     const running = new Map<KindName, Promise<readonly Found[]>>();
@@ -67,8 +70,12 @@ export function createWorld(environment: Environment): World {
     return [...recent.values()].map(({ found }) => found);
   }
 
+  function isCertain(): boolean {
+    return lagging().length === 0 && clock.now() >= doubtUntilMs;
+  }
+
   async function lookAtAll(): Promise<readonly Found[]> {
-    const isKnown = isWhole && lagging().length === 0;
+    const isKnown = isWhole && isCertain();
     isWhole = false;
     if (isKnown) return all();
     const startMs = clock.now();
@@ -77,7 +84,7 @@ export function createWorld(environment: Environment): World {
       let failure: Failure | undefined;
       try {
         await look(listed);
-        if (lagging().length === 0) return all();
+        if (isCertain()) return all();
       } catch (error) {
         if (!(error instanceof Failure) || !error.retryable) throw error;
         if (clock.now() - startMs > limits.unreachableMs) throw error;
@@ -114,6 +121,9 @@ export function createWorld(environment: Environment): World {
       const kind = kindOf(found.resource);
       lists.set(kind, [...(lists.get(kind) ?? []), found]);
       recent.set(found.resource.cloudId, { found, atMs: clock.now() });
+    },
+    doubt(untilMs) {
+      doubtUntilMs = Math.max(doubtUntilMs, untilMs);
     },
     removed(found) {
       const kind = kindOf(found.resource);

@@ -87,22 +87,23 @@ export function createDriver(deps: DriverDeps): Handlers<DriverServiceServer> {
     const listeners = { report, admit: guard.admit };
     const { desired, onFailure, fence } = request;
     const former = await fences.projectOf(scope.sliceId);
-    if (await isGone(former, context)) {
+    const isOrphaned = await isGone(former, context);
+    if (isOrphaned) {
       const orphans = {
         scope,
         projectId: former,
         desired: [],
         onFailure: OnFailure.KEEP,
         fence,
-        isOrphaned: true,
+        isOrphaned,
       };
       const quietly = (one: Report) => report({ ...one, percent: 0 });
       const removed = await worker.converge(orphans, context, { ...listeners, report: quietly });
       if (removed.outcome !== Outcome.CONVERGED) return { ...removed, projectId: former };
     }
-    const place = await placeOf(request, scope, context);
-    if (!place) return nothing;
-    const { projectId } = place;
+    // A project that is there holds the slice, though Keystone may not have named it to us a moment later.
+    const projectId = (await placeOf(request, scope, context))?.projectId ?? (isOrphaned ? '' : former);
+    if (projectId === '') return nothing;
     if (projectId !== former) await fences.lies(claim, projectId);
     const asked = { scope, projectId, desired, onFailure, fence, isFresh };
     return { ...(await worker.converge(asked, context, listeners)), projectId };

@@ -110,7 +110,11 @@ export function createFences(knex: Knex): Fences {
       return { claim: { sliceId, fence, holder }, projectId, ...fromJson(row.wish) };
     },
     async looked({ sliceId, holder }) {
-      await fences().where({ slice_id: sliceId, holder }).update({ look_at: null });
+      // A call that came late while we looked has asked for another look by now.
+      await fences()
+        .where({ slice_id: sliceId, holder })
+        .where('look_at', '>', knex.fn.now())
+        .update({ look_at: null });
     },
     async lies({ sliceId, holder }, projectId) {
       await fences().where({ slice_id: sliceId, holder }).update({ project_id: projectId });

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { Failure } from '#common/errors.ts';
 import type { Log } from '#common/log.ts';
-import { OnFailure } from '#proto/pucp/driver/v1/driver_service.ts';
+import { OnFailure, Outcome } from '#proto/pucp/driver/v1/driver_service.ts';
 import type { Claim, Fences, LateLook } from './fences.ts';
 import type { SliceWorker } from './slice-work.ts';
 import type { Tenancy } from './tenancy.ts';
@@ -31,11 +31,12 @@ export function createLateLooks({ fences, worker, tenancy, log }: LateLooksDeps)
         onFailure: OnFailure.KEEP,
         fence: claim.fence,
       };
-      await worker.converge(
+      const { outcome, errorMessage } = await worker.converge(
         work,
         { signal: AbortSignal.any([signal, guard.signal]) },
         { admit: guard.admit },
       );
+      if (outcome !== Outcome.CONVERGED) throw new Error(errorMessage);
     }
     await fences.looked(claim);
   }

@@ -141,6 +141,31 @@ test('a crash in a change is recovered to what was there, once the dead one’s 
   assert.equal((await store.findSlice(key))?.isSettled, true);
 });
 
+test('what comes late from a worker that had lost its slice is removed', async () => {
+  const { cloud, store, replica, run, key, slice, context } = arrange('late');
+  const { promise: paused, resolve: goOn } = Promise.withResolvers<void>();
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  const first = replica(async (work, { signal }) => {
+    begin();
+    await paused;
+    // Past its fence already, it does not hear that the slice is another's.
+    await run(work, context);
+    return await new Promise((_, fail) => signal.addEventListener('abort', () => fail(signal.reason)));
+  }).deploy(slice, small, context);
+  await begun;
+  await knex('slices')
+    .where({ slice_id: key.sliceId })
+    .update({ lease_until: new Date(0) });
+  assert.equal(await replica().recover(context.signal), 1);
+  assert.equal(await store.findSlice(key), undefined);
+  goOn();
+  assert.equal((await failureOf(first)).reason, 'SLICE_LOST');
+  assert.notEqual(cloud.world().length, 0);
+  assert.equal(await replica().recover(context.signal), 1);
+  assert.deepEqual(cloud.world(), []);
+  assert.equal(await store.findSlice(key), undefined);
+});
+
 test('two who deploy the same slice at once do not work side by side', async () => {
   const { replica, run, slice, context } = arrange('twice');
   const { promise: paused, resolve: goOn } = Promise.withResolvers<void>();

@@ -58,15 +58,15 @@ export function createSliceDeployer(options: SliceDeployerOptions): SliceDeploye
 
   /** Runs `work` while the slice is ours; a slice that it leaves unsettled is recovered later. */
   async function holding<T>(
-    key: SliceKey,
+    slice: SliceRow,
     { holder, signal, retryS }: { holder: string; signal: AbortSignal; retryS: number },
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const lost = new AbortController();
     const renewing = setInterval(
       () => {
-        store.renewSlice(key, holder).then(
-          (isOurs) => isOurs || lost.abort(taken(key)),
+        store.renewSlice(slice, holder).then(
+          (isOurs) => isOurs || lost.abort(taken(slice)),
           (cause: unknown) => lost.abort(cancelled(cause)),
         );
       },
@@ -75,9 +75,12 @@ export function createSliceDeployer(options: SliceDeployerOptions): SliceDeploye
     try {
       return await work(AbortSignal.any([signal, lost.signal]));
     } catch (error) {
-      await store.releaseSlice(key, holder, retryS).catch((cause: unknown) => {
+      const giveBack = lost.signal.aborted
+        ? store.unsettleSlice(slice)
+        : store.releaseSlice(slice, holder, retryS);
+      await giveBack.catch((cause: unknown) => {
         log.warn(
-          { cause, slice_id: key.sliceId },
+          { cause, slice_id: slice.sliceId },
           'a slice could not be given back; its lease ends by itself',
         );
       });
@@ -99,7 +102,7 @@ export function createSliceDeployer(options: SliceDeployerOptions): SliceDeploye
     if (!before) throw busy(slice);
     const { projectId } = before;
     const scope = scopeOf(before);
-    return await holding(slice, { holder, signal: context.signal, retryS: 0 }, async (signal) => {
+    return await holding(before, { holder, signal: context.signal, retryS: 0 }, async (signal) => {
       const within = { ...context, signal };
       // The first deployment leaves nothing behind; a change goes back to what was there.
       const onFailure = before.deployed ? OnFailure.KEEP : OnFailure.ROLLBACK;
@@ -132,7 +135,7 @@ export function createSliceDeployer(options: SliceDeployerOptions): SliceDeploye
     const holder = randomUUID();
     const held = await store.takeSlice(known, holder);
     if (!held || held === 'taken') throw busy(key);
-    await holding(key, { holder, signal: context.signal, retryS: 0 }, async (signal) => {
+    await holding(held, { holder, signal: context.signal, retryS: 0 }, async (signal) => {
       await store.condemnSlice(key, holder);
       await restore({ ...held, deployed: undefined }, holder, { ...context, signal });
     });

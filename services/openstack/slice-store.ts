@@ -112,6 +112,19 @@ export function createSliceStore(knex: Knex) {
         .where({ ...keyColumns(key), holder })
         .update({ lease_until: lease });
     },
+    /**
+     * Whoever had lost the slice may have left something in the cloud after it was settled or forgotten: unless somebody is
+     * at work on it, it is recovered.
+     */
+    async unsettleSlice(slice: SliceRow): Promise<void> {
+      const { username, name, projectId } = slice;
+      const columns = { ...keyColumns(slice), username, name, project_id: projectId };
+      await slices()
+        .insert({ ...columns, is_settled: false, holder: null, lease_until: knex.raw('now()') })
+        .onConflict(['user_id', 'slice_id'])
+        .merge({ is_settled: false })
+        .where((free) => free.whereNull('slices.holder').orWhere('slices.lease_until', '<', knex.fn.now()));
+    },
     /** Nothing of it remains in the cloud. */
     async forgetSlice(key: SliceKey, holder: string): Promise<void> {
       await slices()

@@ -32,7 +32,7 @@ export function createTurns(): Turns {
       former?.stop.abort(fenced(sliceId));
       const both = AbortSignal.any([signal, stop.signal]);
       try {
-        await Promise.race([former?.over, fired(both)]);
+        if (former) await Promise.race([former.over, fired(both)]);
         throwIfAborted(both);
         return await work(both);
       } finally {

@@ -114,8 +114,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   return {
     async reconcile(id, signal) {
+      let work: SliceRow | undefined;
       while (!signal.aborted) {
-        const work = await store.claim(id);
+        work = await store.claim(id, work);
         if (!work) return;
         log.info({ slice_id: id, goal: work.goal, fence: work.fence }, 'work begins');
         const startedAt = performance.now();

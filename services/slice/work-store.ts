@@ -79,10 +79,13 @@ export function createWorkStore(knex: Knex, { now }: { now: () => number }) {
   };
 
   return {
-    /** Takes a slice that work is due on, away from any worker that had it. Undefined if nothing is due now. */
-    async claim(id: string): Promise<SliceRow | undefined> {
+    /**
+     * Takes a slice that work is due on, away from any worker that had it; after one's own work only if nobody else has
+     * taken it since. Undefined if nothing is due now.
+     */
+    async claim(id: string, own?: Pick<SliceRow, 'fence'>): Promise<SliceRow | undefined> {
       const [row] = await knex<SliceRow>('slices')
-        .where({ id })
+        .where({ id, ...(own && { fence: own.fence }) })
         .whereRaw('generation > settled_generation and (retry_at is null or retry_at <= ?)', [
           new Date(now()),
         ])

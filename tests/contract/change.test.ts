@@ -73,6 +73,39 @@ test('a change does what its plan says, leaves the rest alone, and is undone whe
   assert.deepEqual(await remains(contract, slice.sliceId), NOTHING);
 });
 
+test('a volume grows in the server that has it', async () => {
+  const slice = await driveSlice(contract, owner, 'grow');
+  const wishOf = (size: number) => {
+    const node = {
+      name: 'vm1',
+      image: 'ubuntu-20.04',
+      flavor: 'small',
+      networks: ['net1'],
+      volumes: [{ name: 'data', size }],
+    };
+    const networks = [{ name: 'net1', cidr: '10.95.0.0/24' }];
+    return compileSpec(SliceSpec.fromPartial({ name: 'grow', nodes: [node], networks }), { power: Power.ON });
+  };
+  try {
+    const before = convergedOf(await slice.converge(wishOf(1)));
+    const { steps } = await slice.plan(wishOf(2));
+    const changed = steps.filter(({ action }) => action !== 'STEP_ACTION_KEEP');
+    assert.deepEqual(
+      changed.map(({ action, resourceKind }) => `${action} ${resourceKind}`),
+      ['STEP_ACTION_UPDATE volume'],
+    );
+    const after = convergedOf(await slice.converge(wishOf(2)));
+    assert.deepEqual([...idsOf(after)].sort(), [...idsOf(before)].sort());
+    const volume = after.observed.find(({ kind }) => kind?.$case === 'volume');
+    assert.ok(volume?.kind?.$case === 'volume');
+    assert.deepEqual([volume.kind.value.spec?.size, volume.kind.value.status?.status], [2, 'in-use']);
+  } finally {
+    convergedOf(await slice.converge([]));
+    slice.close();
+  }
+  assert.deepEqual(await remains(contract, slice.sliceId), NOTHING);
+});
+
 function idsOf({ observed }: ConvergeResult): Map<string, string> {
   return new Map(observed.map(({ kind, name, cloudId }) => [`${kind?.$case} ${name}`, cloudId]));
 }

@@ -83,6 +83,7 @@ const RULES: readonly (readonly [Test, Verdict])[] = [
   [says(/router already has a port on subnet/i, 400), final('ALREADY_EXISTS', 'INTERFACE_EXISTS')],
   [status(409), later('ABORTED', 'CONFLICT_BUSY')],
 
+  [status(504), later('DEADLINE_EXCEEDED', 'CLOUD_TIMEOUT')],
   [({ status }) => status >= 500, later('UNAVAILABLE', 'CLOUD_ERROR')],
   [({ status }) => status >= 400, final('INVALID_ARGUMENT', 'CLOUD_REFUSED')],
 ];

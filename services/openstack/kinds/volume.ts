@@ -40,7 +40,8 @@ export function volumeKind(place: SlicePlace): Kind {
       return [foundOf(volume, place)];
     },
     async update(desired, { resource }, _refs, context) {
-      await cinder.extendVolume(resource.cloudId, specOf(desired).size, within(place, context));
+      const extend = statusOf(resource) === 'in-use' ? cinder.extendAttachedVolume : cinder.extendVolume;
+      await extend(resource.cloudId, specOf(desired).size, within(place, context));
     },
     async delete({ resource }, context) {
       try {
@@ -65,13 +66,19 @@ export function volumeKind(place: SlicePlace): Kind {
   };
 }
 
-function readinessOf({ name, message, kind }: Resource): Readiness {
-  const status = (kind?.$case === 'volume' && kind.value.status?.status) || '';
+function readinessOf(volume: Resource): Readiness {
+  const { name, message } = volume;
+  const status = statusOf(volume);
   if (status === 'available' || status === 'in-use') return READY;
   if (!status.startsWith('error')) return { state: 'waiting', reason: message };
   const text = `Volume "${name}" is in status ${status}; an operator finds the cause in Cinder's log`;
   const failure = new Failure({ code: 'FAILED_PRECONDITION', reason: 'VOLUME_BROKEN', message: text });
-  return { state: 'broken', failure };
+  // Only what failed to be made is certain to hold nothing.
+  return { state: 'broken', failure, ...(status !== 'error' && { isKept: true }) };
+}
+
+function statusOf({ kind }: Resource): string {
+  return (kind?.$case === 'volume' && kind.value.status?.status) || '';
 }
 
 function foundOf(volume: CinderVolume, place: SlicePlace): Found {
