@@ -166,9 +166,7 @@ export function createSliceWorker(deps: SliceWorkDeps): SliceWorker {
 
   return {
     async converge(work, context, listeners = {}) {
-      // Two users may have chosen one id for what they deploy.
-      const { userId, sliceId } = work.scope;
-      const turn = { sliceId: `${userId}/${sliceId}`, fence: work.fence ?? 0 };
+      const turn = { ...work.scope, fence: work.fence ?? 0 };
       return await turns.take(turn, context.signal, async (signal) => {
         const result = await run(work, { ...context, signal }, listeners);
         await tidyJournal(work, result);

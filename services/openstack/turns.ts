@@ -10,7 +10,7 @@ export type Turns = {
    * has a greater fence, and CANCELLED if `signal` fires first.
    */
   take<T>(
-    slice: { readonly sliceId: string; readonly fence: number },
+    slice: { readonly userId: string; readonly sliceId: string; readonly fence: number },
     signal: AbortSignal,
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T>;
@@ -21,14 +21,16 @@ type Turn = { readonly fence: number; readonly stop: AbortController; readonly o
 export function createTurns(): Turns {
   const latest = new Map<string, Turn>();
   return {
-    async take({ sliceId, fence }, signal, work) {
-      const former = latest.get(sliceId);
+    async take({ userId, sliceId, fence }, signal, work) {
+      // Two users may have chosen one id for what they deploy.
+      const key = `${userId}/${sliceId}`;
+      const former = latest.get(key);
       if (former && former.fence > fence) throw fenced(sliceId);
       const own = Promise.withResolvers<void>();
       const stop = new AbortController();
       const turn: Turn = { fence, stop, over: Promise.all([former?.over, own.promise]) };
-      latest.set(sliceId, turn);
-      turn.over.then(() => latest.get(sliceId) === turn && latest.delete(sliceId));
+      latest.set(key, turn);
+      turn.over.then(() => latest.get(key) === turn && latest.delete(key));
       former?.stop.abort(fenced(sliceId));
       const both = AbortSignal.any([signal, stop.signal]);
       try {

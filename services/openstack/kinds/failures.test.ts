@@ -18,7 +18,7 @@ const skip = isRealCloud;
 const lab = labOf({ nodes: 2, isRouted: true });
 const namesOf = (resources: readonly Resource[]) =>
   resources.map(({ name, kind }) => `${kind?.$case} ${name}`).sort();
-const fast = { limits: { backoffMs: { base: 20, max: 100 }, paceMs: { first: 20, max: 200 } } };
+const fast = { limits: { backoffMs: { base: 20, max: 100 }, paceMs: { first: 20, max: 200 }, doubtMs: 50 } };
 
 async function control(method: string, path: string, body?: object): Promise<void> {
   if (!rig.sandbox) return;
