@@ -25,12 +25,13 @@ import type { LifetimeStore } from './lifetime-store.ts';
 import type { Notifications } from './notifications.ts';
 import { checkedView, planView } from './plan.ts';
 import { restartNode, startNode, stopNode } from './power-intents.ts';
+import type { Queue } from './queue.ts';
 import { repairSlice } from './repair.ts';
 import { admitPlan, type Reservations, withReserved } from './reservations.ts';
 import { resourceViews } from './resource-views.ts';
 import { collectResources } from './resources.ts';
 import type { SliceRow } from './rows.ts';
-import { statusView } from './status-line.ts';
+import { isIdle, statusView } from './status-line.ts';
 import type { Intended, Intent, Store, Usage } from './store.ts';
 import { withTopology } from './topology.ts';
 import { checkUpdate, storeUpdate } from './update.ts';
@@ -39,6 +40,7 @@ import { watchEvents } from './watch.ts';
 
 export type HandlerOptions = {
   readonly store: Store;
+  readonly queue: Pick<Queue, 'ahead'>;
   readonly history: HistoryStore;
   readonly audit: AuditStore;
   readonly checker: DriftChecker;
@@ -60,7 +62,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceServer> {
   const { store, history, now, audit, drivers, notifications, specLimits, userLimits, newId, closing } =
     options;
-  const { lifetimes, lifetimeLimits, reservations, checker } = options;
+  const { lifetimes, lifetimeLimits, reservations, checker, queue } = options;
 
   const find = async (id: string, caller: Caller): Promise<SliceRow> => {
     const row = UUID.test(id) ? await store.get(id) : undefined;
@@ -269,7 +271,8 @@ export function sliceHandlers(options: HandlerOptions): Handlers<SliceServiceSer
 
     async getSliceStatus({ id }, { caller }) {
       await findLive(id, caller);
-      return statusView(await snapshotOf(id), now());
+      const snapshot = await snapshotOf(id);
+      return statusView(snapshot, now(), isIdle(snapshot) ? await queue.ahead(id) : undefined);
     },
 
     async *watchSlice({ id, after, follow = true }, context) {

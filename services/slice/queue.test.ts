@@ -44,6 +44,36 @@ test('a slice that is queued while it is being worked on is worked on again, and
   }
 });
 
+test('who waits knows how many are before it, and who is in work does not wait', async () => {
+  const queue = await openQueue({ url: new Secret(await testDatabaseUrl()), log: silentLog });
+  const { promise: paused, resolve: goOn } = Promise.withResolvers<void>();
+  const begun: string[] = [];
+  const stop = await queue.work(1, async (id) => {
+    begun.push(id);
+    await paused;
+  });
+  try {
+    await queue.enqueue(['slice-1']);
+    await until(
+      () => begun.length,
+      (count) => count === 1,
+    );
+    await queue.enqueue(['slice-2']);
+    await queue.enqueue(['slice-1']);
+    await queue.enqueue(['slice-3']);
+    assert.deepEqual(await Promise.all(['slice-1', 'slice-2', 'slice-3', 'slice-4'].map(queue.ahead)), [
+      undefined,
+      0,
+      2,
+      undefined,
+    ]);
+  } finally {
+    goOn();
+    await stop();
+    await queue.close();
+  }
+});
+
 test('a handler that throws is called again', async () => {
   const queue = await openQueue({ url: new Secret(await testDatabaseUrl()), log: silentLog });
   let runs = 0;

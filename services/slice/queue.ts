@@ -10,6 +10,8 @@ import type { Log } from '#common/log.ts';
 export type Queue = {
   /** Puts slices on the queue; with `tx`, when that transaction commits. One that waits already is not put twice. */
   enqueue(ids: readonly string[], tx?: Knex): Promise<void>;
+  /** How many wait before a slice that waits for a worker, at most 999; undefined if it does not wait or is in work. */
+  ahead(id: string): Promise<number | undefined>;
   /**
    * Starts workers and returns what stops them: it takes no more jobs at once, and resolves when the running handlers
    * have. For one slice no two handlers run at once, in whichever process. A handler that throws is run anew.
@@ -62,6 +64,13 @@ export async function openQueue({ url, log }: { url: Secret; log: Log }): Promis
       if (ids.length === 0) return;
       const jobs = ids.map((id) => ({ data: { id }, singletonKey: id }));
       await boss.insert(NAME, jobs, tx ? { db: fromKnex(tx) } : {});
+    },
+    async ahead(id) {
+      const own = await boss.findJobs(NAME, { key: id });
+      if (own.some(({ state }) => state === 'active')) return undefined;
+      const waiting = await boss.findJobs<{ id: string }>(NAME, { queued: true });
+      const place = waiting.findIndex(({ data }) => data.id === id);
+      return place < 0 ? undefined : place;
     },
     async work(concurrency, handler) {
       const options = {

@@ -103,6 +103,7 @@ export async function startSlice(
     const closing = new AbortController();
     const handlers = sliceHandlers({
       store,
+      queue,
       history,
       audit: createAuditStore(knex, { now }),
       checker,

@@ -27,6 +27,13 @@ test('a deployment says how many servers are being built and which it waits for'
   );
 });
 
+test('a slice that no worker has come to says how many are before it', () => {
+  const line = (ahead: number) => statusLine(atWork, [], NOW, ahead);
+  assert.equal(line(0), 'Deployment has started; it waits for its turn, which is next');
+  assert.equal(line(1), 'Deployment has started; it waits for its turn, 1 other is before it');
+  assert.equal(line(12), 'Deployment has started; it waits for its turn, 12 others are before it');
+});
+
 test('a removal says what is still being removed', () => {
   const going = ['vm1', 'vm2'].map((name) => resource('server', name, 'deleting'));
   assert.equal(

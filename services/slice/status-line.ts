@@ -11,14 +11,14 @@ import { nodeViews } from './view.ts';
 
 const NAMED = 5;
 
-/** `now` in milliseconds since the epoch. */
-export function statusView(snapshot: Snapshot, now: number): SliceStatus {
+/** `now` in milliseconds since the epoch; `ahead` as in `statusLine`. */
+export function statusView(snapshot: Snapshot, now: number, ahead?: number): SliceStatus {
   const { row, held } = snapshot;
   return {
     id: row.id,
     name: row.name,
     status: row.status,
-    message: statusLine(row, resourceViews(snapshot), now),
+    message: statusLine(row, resourceViews(snapshot), now, ahead),
     percent: row.percent,
     drift: driftView(row),
     nodes: nodeViews(
@@ -28,8 +28,19 @@ export function statusView(snapshot: Snapshot, now: number): SliceStatus {
   };
 }
 
-/** `now` in milliseconds since the epoch. */
-export function statusLine(row: SliceRow, resources: readonly SliceResource[], now: number): string {
+/** Whether nothing of it is under way, though it is to be worked on: a worker may have yet to come. */
+export function isIdle(snapshot: Snapshot): boolean {
+  const { row } = snapshot;
+  return isAtWork(row) && !row.retry_at && workLine(resourceViews(snapshot)) === '';
+}
+
+/** `now` in milliseconds since the epoch; `ahead` is how many others a worker will turn to before. */
+export function statusLine(
+  row: SliceRow,
+  resources: readonly SliceResource[],
+  now: number,
+  ahead?: number,
+): string {
   if (row.status === SliceState.ERROR) return row.error_message;
   if (!isAtWork(row)) {
     const drift = driftView(row);
@@ -39,7 +50,13 @@ export function statusLine(row: SliceRow, resources: readonly SliceResource[], n
     const seconds = Math.ceil((row.retry_at.getTime() - now) / 1000);
     return `${row.message}; it goes on ${seconds > 0 ? `in ${seconds} s` : 'at once'}`;
   }
-  return workLine(resources) || row.message;
+  return workLine(resources) || `${row.message}${turnOf(ahead)}`;
+}
+
+function turnOf(ahead: number | undefined): string {
+  if (ahead === undefined) return '';
+  const others = ahead === 1 ? '1 other is' : `${ahead} others are`;
+  return `; it waits for its turn, ${ahead === 0 ? 'which is next' : `${others} before it`}`;
 }
 
 /** `3 of 5 servers are being built; waiting for vm2, vm4, vm5`; empty if nothing is under way. */
