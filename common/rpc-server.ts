@@ -45,9 +45,10 @@ export type RpcServerOptions = {
 export type RpcServer = { readonly port: number; close(): Promise<void> };
 
 const CHANNEL = {
-  // Clients look names up again when a connection ends: so new replicas are found. Streams on the old one, such as a slice
-  // at work, last as long as they need.
+  // Clients look names up again when a connection ends: so new replicas are found. Streams on the old one may go on for an
+  // hour, longer than any step of a slice at work may take.
   'grpc.max_connection_age_ms': 300_000,
+  'grpc.max_connection_age_grace_ms': 3_600_000,
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 10_000,
   'grpc.max_receive_message_length': 8 << 20,

@@ -4950,8 +4950,8 @@ export const SliceServiceService = {
    * type snapshot and carries the slice as it is; what happened after it follows. With `after` everything later is told,
    * first what is past. Over REST it is newline-delimited JSON, or server-sent events if `Accept: text/event-stream`; the
    * id of an event is its sequence, and `Last-Event-ID` resumes after it. While nothing happens, an empty line or a comment
-   * comes every 15 seconds. A stream that ends otherwise than with the slice, be it after ten minutes because connections
-   * between services are renewed, says so in its last line or event, and is taken up again after the last sequence.
+   * comes every 15 seconds. A stream that ends otherwise than with the slice, be it after an hour because connections between
+   * services are renewed, says so in its last line or event, and is taken up again after the last sequence.
    */
   watchSlice: {
     path: "/pucp.slice.v1.SliceService/WatchSlice" as const,
@@ -5152,8 +5152,8 @@ export interface SliceServiceServer extends UntypedServiceImplementation {
    * type snapshot and carries the slice as it is; what happened after it follows. With `after` everything later is told,
    * first what is past. Over REST it is newline-delimited JSON, or server-sent events if `Accept: text/event-stream`; the
    * id of an event is its sequence, and `Last-Event-ID` resumes after it. While nothing happens, an empty line or a comment
-   * comes every 15 seconds. A stream that ends otherwise than with the slice, be it after ten minutes because connections
-   * between services are renewed, says so in its last line or event, and is taken up again after the last sequence.
+   * comes every 15 seconds. A stream that ends otherwise than with the slice, be it after an hour because connections between
+   * services are renewed, says so in its last line or event, and is taken up again after the last sequence.
    */
   watchSlice: handleServerStreamingCall<WatchSliceRequest, SliceEvent>;
   /** Lists past events of a slice, also of one that was deleted, for as long as they are kept. */
@@ -5499,8 +5499,8 @@ export interface SliceServiceClient extends Client {
    * type snapshot and carries the slice as it is; what happened after it follows. With `after` everything later is told,
    * first what is past. Over REST it is newline-delimited JSON, or server-sent events if `Accept: text/event-stream`; the
    * id of an event is its sequence, and `Last-Event-ID` resumes after it. While nothing happens, an empty line or a comment
-   * comes every 15 seconds. A stream that ends otherwise than with the slice, be it after ten minutes because connections
-   * between services are renewed, says so in its last line or event, and is taken up again after the last sequence.
+   * comes every 15 seconds. A stream that ends otherwise than with the slice, be it after an hour because connections between
+   * services are renewed, says so in its last line or event, and is taken up again after the last sequence.
    */
   watchSlice(request: WatchSliceRequest, options?: Partial<CallOptions>): ClientReadableStream<SliceEvent>;
   watchSlice(
