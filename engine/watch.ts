@@ -122,8 +122,8 @@ export function createWatch(options: WatchOptions): Watch {
       const ask = kinds[kind]?.stirs;
       return ask && (() => ask(found, until, { scope, signal }));
     });
-    if (questions.includes(undefined)) return undefined;
-    for (const question of questions) stirs.add((await question?.()) ?? 'some');
+    if (!questions.every((question) => question !== undefined)) return undefined;
+    for (const question of questions) stirs.add(await question());
     return stirs.size > 1 ? 'some' : [...stirs][0];
   }
 

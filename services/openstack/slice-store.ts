@@ -26,6 +26,8 @@ export type SliceStore = ReturnType<typeof createSliceStore>;
 
 export function createSliceStore(knex: Knex) {
   const slices = () => knex<SliceColumns>('slices');
+  const isFree = (free: Knex.QueryBuilder) =>
+    free.whereNull('slices.holder').orWhere('slices.lease_until', '<', knex.fn.now());
 
   return {
     async findSlice(key: SliceKey): Promise<SliceRow | undefined> {
@@ -44,21 +46,12 @@ export function createSliceStore(knex: Knex) {
       slice: Omit<SliceRow, 'deployed' | 'isSettled'>,
       holder: string,
     ): Promise<SliceRow | 'taken' | undefined> {
-      const { username, name, projectId } = slice;
-      const fresh = {
-        ...keyColumns(slice),
-        username,
-        name,
-        project_id: projectId,
-        is_settled: false,
-        holder,
-      };
       try {
         const rows = await slices()
-          .insert({ ...fresh, lease_until: leaseEnd(knex) })
+          .insert({ ...ownColumns(slice), is_settled: false, holder, lease_until: leaseEnd(knex) })
           .onConflict(['user_id', 'slice_id'])
           .merge({ is_settled: false, holder, lease_until: leaseEnd(knex) })
-          .where((free) => free.whereNull('slices.holder').orWhere('slices.lease_until', '<', knex.fn.now()))
+          .where(isFree)
           .returning('*');
         return rows[0] && sliceRow(rows[0]);
       } catch (error) {
@@ -71,7 +64,7 @@ export function createSliceStore(knex: Knex) {
       const abandoned = slices()
         .select('user_id', 'slice_id')
         .where({ is_settled: false })
-        .where((free) => free.whereNull('holder').orWhere('lease_until', '<', knex.fn.now()))
+        .where(isFree)
         .orderBy('lease_until')
         .limit(1)
         .forUpdate()
@@ -117,13 +110,11 @@ export function createSliceStore(knex: Knex) {
      * at work on it, it is recovered.
      */
     async unsettleSlice(slice: SliceRow): Promise<void> {
-      const { username, name, projectId } = slice;
-      const columns = { ...keyColumns(slice), username, name, project_id: projectId };
       await slices()
-        .insert({ ...columns, is_settled: false, holder: null, lease_until: knex.raw('now()') })
+        .insert({ ...ownColumns(slice), is_settled: false, holder: null, lease_until: knex.raw('now()') })
         .onConflict(['user_id', 'slice_id'])
         .merge({ is_settled: false })
-        .where((free) => free.whereNull('slices.holder').orWhere('slices.lease_until', '<', knex.fn.now()));
+        .where(isFree);
     },
     /** Nothing of it remains in the cloud. */
     async forgetSlice(key: SliceKey, holder: string): Promise<void> {
@@ -148,6 +139,11 @@ type SliceColumns = {
 
 function keyColumns({ userId, sliceId }: SliceKey) {
   return { user_id: userId, slice_id: sliceId };
+}
+
+function ownColumns(slice: Omit<SliceRow, 'deployed' | 'isSettled'>) {
+  const { username, name, projectId } = slice;
+  return { ...keyColumns(slice), username, name, project_id: projectId };
 }
 
 function sliceRow(row: SliceColumns): SliceRow {

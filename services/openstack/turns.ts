@@ -2,12 +2,13 @@
 // that one has under way have ended: what they make would be in none of its lists, and be made twice.
 
 import { throwIfAborted } from '#common/errors.ts';
+import { raceSignal } from './api/single-flight.ts';
 import { fenced } from './fences.ts';
 
 export type Turns = {
   /**
    * Runs `work` when the run before it has ended; its signal fires when the next one comes. Throws FENCED if the run before
-   * has a greater fence, and CANCELLED if `signal` fires first.
+   * has a greater fence, and CANCELLED or DEADLINE_EXCEEDED if `signal` fires first.
    */
   take<T>(
     slice: { readonly userId: string; readonly sliceId: string; readonly fence: number },
@@ -34,7 +35,7 @@ export function createTurns(): Turns {
       former?.stop.abort(fenced(sliceId));
       const both = AbortSignal.any([signal, stop.signal]);
       try {
-        if (former) await Promise.race([former.over, fired(both)]);
+        if (former) await raceSignal(former.over, both);
         throwIfAborted(both);
         return await work(both);
       } finally {
@@ -42,11 +43,4 @@ export function createTurns(): Turns {
       }
     },
   };
-}
-
-function fired(signal: AbortSignal): Promise<void> {
-  return new Promise((done) => {
-    if (signal.aborted) done();
-    else signal.addEventListener('abort', () => done(), { once: true });
-  });
 }
